@@ -1,0 +1,563 @@
+/*
+ * What veth-nl needs of Linux and Node does not have: network namespaces, netlink sockets, bpf(2).
+ * src/kernel/shim.ts says what each function takes and returns. It reads from the bottom of a call to its top: where
+ * work runs, the work, how JavaScript asks for it.
+ *
+ * No header but the compiler's own and no library is named, so that one ELF per processor loads under every libc: what
+ * stays undefined is found in the running process, by name without version. Hence no condition variables (that name
+ * alone means glibc 2.2's), and no atomics or 64-bit division (which may call into libgcc).
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Linux and libc. The numbers are asm-generic's, which the processors named here use. ---- */
+
+#if defined(__x86_64__) && defined(__LP64__)
+#define SYS_bpf 321
+#elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
+#define SYS_bpf 280
+#elif defined(__s390x__)
+#define SYS_bpf 351
+#elif defined(__powerpc64__)
+#define SYS_bpf 361
+#elif defined(__arm__)
+#define SYS_bpf 386
+#else
+#error "veth-nl: the number of bpf(2) on this processor is missing here"
+#endif
+
+enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
+enum { ETIMEDOUT = 110, ECANCELED = 125 };
+enum { O_CLOEXEC = 02000000, SOCK_CLOEXEC = O_CLOEXEC, EFD_CLOEXEC = O_CLOEXEC };
+enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
+enum { AF_NETLINK = 16, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
+enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
+enum { NLMSG_DONE = 3, NLM_F_MULTI = 2 };
+enum { CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
+
+struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
+struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
+struct pollfd { int fd; short events, revents; };
+struct timespec { long sec, nsec; };
+typedef struct { uint64_t signals[16]; } sigset_t;
+typedef unsigned long pthread_t;
+typedef struct { uint64_t opaque[8]; } pthread_mutex_t; /* no smaller than any libc's; zero: unlocked, as in all */
+
+int *__errno_location(void);
+void *calloc(size_t, size_t), *malloc(size_t);
+void free(void *), abort(void);
+void *memcpy(void *, const void *, size_t), *memset(void *, int, size_t);
+size_t strlen(const char *);
+int open(const char *, int, ...), close(int), eventfd(unsigned, int);
+long write(int, const void *, size_t), syscall(long, ...);
+int unshare(int), setns(int, int), umount2(const char *, int);
+int mount(const char *, const char *, const char *, unsigned long, const void *);
+int socket(int, int, int), bind(int, const void *, unsigned), setsockopt(int, int, int, const void *, unsigned);
+long sendto(int, const void *, size_t, int, const void *, unsigned);
+long recvfrom(int, void *, size_t, int, void *, unsigned *);
+int poll(struct pollfd *, unsigned long, int), clock_gettime(int, struct timespec *);
+int sigfillset(sigset_t *), pthread_sigmask(int, const sigset_t *, sigset_t *);
+int pthread_create(pthread_t *, const void *, void *(*)(void *), void *), pthread_join(pthread_t, void **);
+int pthread_mutex_lock(pthread_mutex_t *), pthread_mutex_unlock(pthread_mutex_t *);
+
+/* ---- Node-API, version 8: https://nodejs.org/api/n-api.html ---- */
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_ref__ *napi_ref;
+typedef struct napi_async_work__ *napi_async_work;
+typedef struct napi_callback_info__ *napi_callback_info;
+enum { napi_ok = 0 };
+enum { napi_undefined = 0, napi_null = 1, napi_function = 7 };
+enum { napi_uint8_array = 1, napi_uint32_array = 6 };
+
+int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void *);
+int napi_typeof(napi_env, napi_value, int *);
+int napi_get_value_int64(napi_env, napi_value, int64_t *), napi_create_int64(napi_env, int64_t, napi_value *);
+int napi_get_value_string_utf8(napi_env, napi_value, char *, size_t, size_t *);
+int napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
+int napi_get_typedarray_info(napi_env, napi_value, int *, size_t *, void *, napi_value *, size_t *);
+int napi_create_array(napi_env, napi_value *), napi_get_array_length(napi_env, napi_value, uint32_t *);
+int napi_get_element(napi_env, napi_value, uint32_t, napi_value *);
+int napi_set_element(napi_env, napi_value, uint32_t, napi_value);
+int napi_create_reference(napi_env, napi_value, uint32_t, napi_ref *), napi_delete_reference(napi_env, napi_ref);
+int napi_get_reference_value(napi_env, napi_ref, napi_value *), napi_get_undefined(napi_env, napi_value *);
+int napi_call_function(napi_env, napi_value, napi_value, size_t, const napi_value *, napi_value *);
+int napi_create_async_work(napi_env, napi_value, napi_value, void (*)(napi_env, void *),
+                           void (*)(napi_env, int, void *), void *, napi_async_work *);
+int napi_queue_async_work(napi_env, napi_async_work), napi_delete_async_work(napi_env, napi_async_work);
+int napi_create_function(napi_env, const char *, size_t, napi_value (*)(napi_env, napi_callback_info), const void *,
+                         napi_value *);
+int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
+int napi_set_instance_data(napi_env, void *, void *, void *), napi_get_instance_data(napi_env, void *);
+int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *), napi_throw_error(napi_env, const char *, const char *);
+
+/* ---- What there is ---- */
+
+enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6 };
+
+/* A socket and its handle. */
+struct slot {
+  enum { FREE, IDLE, BUSY, DOOMED } state; /* DOOMED: closed meanwhile; the exchange that is busy with it will do it */
+  int fd;
+  int64_t handle; /* generation * SLOTS + index: never used twice */
+  int64_t used_at;
+  int64_t error; /* met behind datagrams; the next exchange's answer */
+};
+
+/* What Node's main thread has, and each of its worker threads. */
+struct environment {
+  pthread_mutex_t lock; /* over all but the last two */
+  struct slot slots[SLOTS];
+  int64_t generation;
+  enum { NONE, RUNNING, ENDED } janitor; /* ENDED: takes the lock no more, and is to be joined */
+  pthread_t janitor_thread;
+  int wake;    /* an eventfd: readable when the environment goes */
+  int holders; /* itself and its pool work; counted on its own thread */
+};
+
+/* One call: its arguments, then what it takes to run it on libuv's pool. */
+struct job {
+  const struct kind *kind;
+  struct environment *environment;
+  int netns;  /* a descriptor; -1: the thread's own */
+  int number; /* protocol, bpf command, or time limit in ms */
+  int64_t handle;
+  struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, or bpf's attributes */
+  struct { uint32_t *at; size_t length; } words;
+  struct { size_t offset; void *to; } pointers[POINTERS];
+  size_t pointer_count;
+  int64_t result;
+  napi_async_work work;
+  napi_ref kept; /* an array: the callback, and all that must outlive the call */
+  char path[4096]; /* last, for it is not zeroed each time */
+};
+
+struct kind {
+  const char *name, *arguments; /* a letter each, see parse() */
+  int64_t (*run)(struct job *); /* knows where: here, in_netns, … */
+  int64_t (*work)(struct job *);
+};
+
+static int64_t failure(void) { return -*__errno_location(); }
+
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.sec * 1000 + now.nsec / 1000000;
+}
+
+/* ---- Where work runs ---- */
+
+static int64_t here(struct job *job) { return job->kind->work(job); }
+
+/* With all signals blocked: Node's handlers belong on Node's threads. */
+static int64_t start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(thread, NULL, body, argument);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return -error;
+}
+
+static void *enter_and_stay(void *argument) {
+  struct job *job = argument;
+  int there = job->netns == -1 || setns(job->netns, CLONE_NEWNET) == 0;
+  job->result = there ? here(job) : failure();
+  return NULL;
+}
+
+static int64_t on_new_thread(struct job *job) {
+  pthread_t thread;
+  int64_t error = start_thread(&thread, enter_and_stay, job);
+  if (error) return error;
+  pthread_join(thread, NULL);
+  return job->result;
+}
+
+#define THREAD_NETNS "/proc/thread-self/ns/net"
+
+/*
+ * Entering can be one-way: CAP_SYS_ADMIN in a user namespace of one's own opens the way in, while the way back needs it
+ * in the outer one. So try the way back first, and where it is closed spend a thread.
+ */
+static int64_t in_netns(struct job *job) {
+  if (job->netns == -1) return here(job);
+  int64_t result;
+  int own = open(THREAD_NETNS, O_CLOEXEC);
+  if (own < 0 || setns(own, CLONE_NEWNET) != 0) {
+    result = on_new_thread(job);
+  } else if (setns(job->netns, CLONE_NEWNET) != 0) {
+    result = failure();
+  } else {
+    result = here(job);
+    if (setns(own, CLONE_NEWNET) != 0) {
+      static const char last_words[] = "veth-nl: this thread cannot return to its network namespace: aborting\n";
+      write(2, last_words, sizeof last_words - 1);
+      abort();
+    }
+  }
+  if (own >= 0) close(own);
+  return result;
+}
+
+/* ---- Namespaces ---- */
+
+static int64_t create_netns(struct job *job) {
+  if (unshare(CLONE_NEWNET) != 0) return failure();
+  int made = *job->path ? mount(THREAD_NETNS, job->path, "none", MS_BIND, NULL) : open(THREAD_NETNS, O_CLOEXEC);
+  return made >= 0 ? made : failure();
+}
+
+static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
+
+/* ---- Sockets. An open one pins its namespace, so a thread closes the idle ones, even while JavaScript is busy. ---- */
+
+static void close_slot(struct slot *slot) {
+  close(slot->fd);
+  slot->state = FREE;
+}
+
+static void *janitor(void *argument) {
+  struct environment *environment = argument;
+  struct pollfd wake = {environment->wake, POLLIN, 0};
+  for (int needed = 1; needed;) {
+    int going = poll(&wake, 1, JANITOR_MS) > 0;
+    needed = 0;
+    pthread_mutex_lock(&environment->lock);
+    for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
+      if (slot->state == IDLE && now_ms() - slot->used_at > IDLE_MS) close_slot(slot);
+      if (slot->state != FREE && !going) needed = 1;
+    }
+    if (!needed) environment->janitor = ENDED;
+    pthread_mutex_unlock(&environment->lock);
+  }
+  return NULL;
+}
+
+/* Under the lock. Starts the janitor at home only: in a foreign namespace its thread would stay there, and pin it. */
+static int64_t ensure_janitor(struct environment *environment) {
+  if (environment->janitor == RUNNING) return 0;
+  if (environment->janitor == ENDED) pthread_join(environment->janitor_thread, NULL);
+  int64_t error = start_thread(&environment->janitor_thread, janitor, environment);
+  environment->janitor = error ? NONE : RUNNING;
+  return error;
+}
+
+/* Under the lock. A free one, else the longest idle: to its owner that looks like the janitor. */
+static struct slot *vacant_slot(struct environment *environment) {
+  struct slot *oldest = NULL;
+  for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
+    if (slot->state == FREE) return slot;
+    if (slot->state == IDLE && (!oldest || slot->used_at < oldest->used_at)) oldest = slot;
+  }
+  if (oldest) close_slot(oldest);
+  return oldest;
+}
+
+/* Under the lock. */
+static struct slot *find_slot(struct environment *environment, int64_t handle) {
+  struct slot *slot = &environment->slots[(uint64_t)handle % SLOTS];
+  return slot->handle == handle && (slot->state == IDLE || slot->state == BUSY) ? slot : NULL;
+}
+
+static int64_t make_socket(struct job *job) {
+  static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}, on = 1;
+  static const struct sockaddr_nl any = {AF_NETLINK, 0, 0, 0};
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, job->number);
+  if (fd < 0) return failure();
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) /* older kernels lack some */
+    setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof on);
+  if (bind(fd, &any, sizeof any) == 0) return fd;
+  int64_t error = failure();
+  close(fd);
+  return error;
+}
+
+static int64_t open_socket(struct job *job) {
+  struct environment *environment = job->environment;
+  int64_t fd = in_netns(job);
+  if (fd < 0) return fd;
+  pthread_mutex_lock(&environment->lock);
+  struct slot *slot = vacant_slot(environment);
+  int64_t result = slot ? ensure_janitor(environment) : -EMFILE;
+  if (result == 0) {
+    result = ++environment->generation * SLOTS + (slot - environment->slots);
+    *slot = (struct slot){.state = IDLE, .fd = (int)fd, .handle = result, .used_at = now_ms()};
+  }
+  pthread_mutex_unlock(&environment->lock);
+  if (result < 0) close((int)fd);
+  return result;
+}
+
+static int64_t close_socket(struct job *job) {
+  pthread_mutex_lock(&job->environment->lock);
+  struct slot *slot = find_slot(job->environment, job->handle);
+  if (slot && slot->state == IDLE) close_slot(slot);
+  else if (slot) slot->state = DOOMED;
+  pthread_mutex_unlock(&job->environment->lock);
+  return slot ? 0 : -EBADF;
+}
+
+/* One datagram's real length, which may exceed the room. */
+static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline, uint32_t *sender) {
+  for (;;) {
+    struct sockaddr_nl from = {0};
+    unsigned size = sizeof from;
+    long length = recvfrom(fd, at, room, MSG_TRUNC | MSG_DONTWAIT, &from, &size);
+    *sender = from.pid;
+    if (length >= 0) return length;
+    if (failure() == -EINTR) continue;
+    if (failure() != -EAGAIN) return failure();
+    int64_t left = deadline - now_ms();
+    if (left <= 0) return -ETIMEDOUT;
+    struct pollfd readable = {fd, POLLIN, 0};
+    poll(&readable, 1, left > INT32_MAX ? -1 : (int)left);
+  }
+}
+
+static int dump_goes_on(const uint8_t *datagram, int64_t length) {
+  struct nlmsghdr first;
+  if (length < (int64_t)sizeof first) return 0;
+  memcpy(&first, datagram, sizeof first);
+  return (first.flags & NLM_F_MULTI) && first.type != NLMSG_DONE;
+}
+
+static int64_t exchange_on(struct slot *slot, struct job *job) {
+  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
+  int64_t deadline = job->number < 0 ? INT64_MAX : now_ms() + job->number;
+  int64_t error = slot->error;
+  slot->error = 0;
+  if (error) return error;
+  while (job->request.at && sendto(slot->fd, job->request.at, job->request.length, 0, &kernel, sizeof kernel) < 0)
+    if (failure() != -EINTR) return failure();
+
+  size_t at = 0, words = 0;
+  do {
+    uint32_t sender;
+    int64_t length = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, deadline, &sender);
+    if (length < 0) {
+      if (words == 0) return length;
+      /* The kernel tells of an error once. It must not take the datagrams before it away. */
+      if (length != -ETIMEDOUT) slot->error = length;
+      break;
+    }
+    job->words.at[words++] = (uint32_t)at;
+    job->words.at[words++] = (uint32_t)length;
+    job->words.at[words++] = sender;
+    if ((size_t)length > job->bytes.length - at || !dump_goes_on(job->bytes.at + at, length)) break;
+    at += ((size_t)length + 3) & ~(size_t)3;
+    deadline = 0;
+  } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length);
+  return (int64_t)(words / 3);
+}
+
+static int64_t exchange(struct job *job) {
+  struct environment *environment = job->environment;
+  pthread_mutex_lock(&environment->lock);
+  struct slot *slot = find_slot(environment, job->handle);
+  int64_t result = !slot ? -EBADF : slot->state == BUSY ? -EBUSY : 0;
+  if (result == 0) slot->state = BUSY;
+  pthread_mutex_unlock(&environment->lock);
+  if (result < 0) return result;
+
+  result = exchange_on(slot, job);
+
+  pthread_mutex_lock(&environment->lock);
+  slot->used_at = now_ms();
+  if (slot->state == DOOMED) close_slot(slot);
+  else slot->state = IDLE;
+  pthread_mutex_unlock(&environment->lock);
+  return result;
+}
+
+/* ---- bpf(2), on a copy of the attributes: no address is ever where JavaScript could read it ---- */
+
+static void set_pointers(uint8_t *attr, const struct job *job, int real) {
+  for (size_t i = 0; i < job->pointer_count; i++) {
+    uint64_t address = real ? (uintptr_t)job->pointers[i].to : 0;
+    memcpy(attr + job->pointers[i].offset, &address, sizeof address);
+  }
+}
+
+static int64_t call_bpf(struct job *job) {
+  uint8_t attr[ATTR_ROOM] __attribute__((aligned(8)));
+  if (job->bytes.length > sizeof attr) return -E2BIG;
+  memcpy(attr, job->bytes.at, job->bytes.length);
+  set_pointers(attr, job, 1);
+  long result = syscall(SYS_bpf, (long)job->number, attr, job->bytes.length);
+  int64_t error = failure();
+  set_pointers(attr, job, 0);
+  memcpy(job->bytes.at, attr, job->bytes.length);
+  return result >= 0 ? result : error;
+}
+
+/* ---- Calls from JavaScript ---- */
+
+static const struct kind kinds[] = {
+    {"createNetns", "s", on_new_thread, create_netns},
+    {"unmount", "s", here, unmount},
+    {"openSocket", "ni", open_socket, make_socket},
+    {"exchange", "hrbwi", here, exchange},
+    {"closeSocket", "h", here, close_socket},
+    {"bpf", "nibp", in_netns, call_bpf},
+};
+
+static int parse_path(napi_env env, napi_value value, struct job *job) {
+  size_t length;
+  int known = napi_get_value_string_utf8(env, value, job->path, sizeof job->path, &length) == napi_ok;
+  return known && length < sizeof job->path - 1 && strlen(job->path) == length; /* neither cut short nor holding a NUL */
+}
+
+static int parse_int(napi_env env, napi_value value, int *number) {
+  int64_t wide;
+  if (napi_get_value_int64(env, value, &wide) != napi_ok || wide < -1 || wide > INT32_MAX) return 0;
+  *number = (int)wide;
+  return 1;
+}
+
+static int parse_array(napi_env env, napi_value value, int wanted, void *at, size_t *length) {
+  int type;
+  return napi_get_typedarray_info(env, value, &type, length, at, NULL, NULL) == napi_ok && type == wanted;
+}
+
+static int parse_pointers(napi_env env, napi_value value, struct job *job) {
+  uint32_t length, i = 0;
+  if (napi_get_array_length(env, value, &length) != napi_ok || length % 2 || length / 2 > POINTERS) return 0;
+  while (i < length) {
+    napi_value element;
+    int offset;
+    void *to;
+    size_t size;
+    if (napi_get_element(env, value, i++, &element) != napi_ok || !parse_int(env, element, &offset)) return 0;
+    if (offset < 0 || (size_t)offset + sizeof(uint64_t) > job->bytes.length) return 0;
+    if (napi_get_element(env, value, i++, &element) != napi_ok) return 0;
+    if (!parse_array(env, element, napi_uint8_array, &to, &size)) return 0;
+    job->pointers[job->pointer_count].offset = (size_t)offset;
+    job->pointers[job->pointer_count++].to = to;
+  }
+  return 1;
+}
+
+static int parse(napi_env env, char letter, napi_value value, struct job *job) {
+  int type;
+  switch (letter) {
+    case 's': return parse_path(env, value, job);
+    case 'n': return parse_int(env, value, &job->netns);
+    case 'i': return parse_int(env, value, &job->number);
+    case 'h': return napi_get_value_int64(env, value, &job->handle) == napi_ok;
+    case 'r':
+      if (napi_typeof(env, value, &type) == napi_ok && type == napi_null) return 1;
+      return parse_array(env, value, napi_uint8_array, &job->request.at, &job->request.length);
+    case 'b': return parse_array(env, value, napi_uint8_array, &job->bytes.at, &job->bytes.length);
+    case 'w': return parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length) && job->words.length >= 3;
+    default: return parse_pointers(env, value, job);
+  }
+}
+
+/* Where Node lets pool work finish before it drops the environment, others need not: the last one out tidies up. */
+static void leave(struct environment *environment) {
+  if (--environment->holders > 0) return;
+  if (environment->janitor != NONE) pthread_join(environment->janitor_thread, NULL);
+  for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++)
+    if (slot->state != FREE) close_slot(slot);
+  close(environment->wake);
+  free(environment);
+}
+
+static void run_on_pool(napi_env env, void *data) {
+  (void)env;
+  struct job *job = data;
+  job->result = job->kind->run(job);
+}
+
+static void discard(napi_env env, struct job *job) {
+  napi_delete_async_work(env, job->work);
+  napi_delete_reference(env, job->kept);
+  free(job);
+}
+
+static void finish(napi_env env, int status, void *data) {
+  struct job *job = data;
+  napi_value kept, callback, undefined, result;
+  int callable = napi_get_reference_value(env, job->kept, &kept) == napi_ok &&
+                 napi_get_element(env, kept, 0, &callback) == napi_ok &&
+                 napi_get_undefined(env, &undefined) == napi_ok &&
+                 napi_create_int64(env, status == napi_ok ? job->result : -ECANCELED, &result) == napi_ok;
+  leave(job->environment);
+  discard(env, job);
+  if (callable) napi_call_function(env, undefined, callback, 1, &result, NULL); /* last: what it throws is Node's */
+}
+
+static int64_t queue(napi_env env, const struct job *parsed, const napi_value *arguments, size_t count) {
+  struct job *job = malloc(sizeof *job);
+  napi_value kept, name, element;
+  uint32_t length = 0;
+  if (!job) return -ENOMEM;
+  *job = *parsed;
+  napi_create_array(env, &kept);
+  while (count-- > 0) napi_set_element(env, kept, length++, arguments[count]);
+  for (uint32_t i = 0; i < job->pointer_count; i++) { /* the array that holds them may be changed meanwhile */
+    napi_get_element(env, arguments[3], 2 * i + 1, &element);
+    napi_set_element(env, kept, length++, element);
+  }
+  napi_create_string_utf8(env, "veth-nl", 7, &name);
+  if (napi_create_reference(env, kept, 1, &job->kept) == napi_ok &&
+      napi_create_async_work(env, NULL, name, run_on_pool, finish, job, &job->work) == napi_ok &&
+      napi_queue_async_work(env, job->work) == napi_ok) {
+    job->environment->holders++;
+    return 0;
+  }
+  discard(env, job);
+  return -EAGAIN;
+}
+
+static napi_value call(napi_env env, napi_callback_info info) {
+  napi_value arguments[ARGUMENTS], answer = NULL;
+  size_t given = ARGUMENTS, i = 0;
+  struct job job;
+  int type = napi_null;
+  int64_t result = -EINVAL;
+  memset(&job, 0, offsetof(struct job, path));
+  job.netns = -1;
+  napi_get_instance_data(env, &job.environment);
+  napi_get_cb_info(env, info, &given, arguments, NULL, &job.kind); /* fills up with undefined */
+  while (job.kind->arguments[i] && parse(env, job.kind->arguments[i], arguments[i], &job)) i++;
+  if (!job.kind->arguments[i]) napi_typeof(env, arguments[i], &type);
+  if (type == napi_undefined) result = job.kind->run(&job);
+  if (type == napi_function) result = queue(env, &job, arguments, i + 1);
+  napi_create_int64(env, result, &answer);
+  return answer;
+}
+
+static void environment_goes(void *data) {
+  struct environment *environment = data;
+  static const uint64_t one = 1;
+  write(environment->wake, &one, sizeof one);
+  leave(environment);
+}
+
+#define EXPORT __attribute__((visibility("default")))
+EXPORT int32_t node_api_module_get_api_version_v1(void);
+EXPORT napi_value napi_register_module_v1(napi_env, napi_value);
+
+int32_t node_api_module_get_api_version_v1(void) { return 8; }
+
+napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  struct environment *environment = calloc(1, sizeof *environment);
+  if (!environment || (environment->wake = eventfd(0, EFD_CLOEXEC)) < 0) {
+    free(environment);
+    napi_throw_error(env, NULL, "veth-nl: no memory or no descriptor left for the shim");
+    return NULL;
+  }
+  environment->holders = 1;
+  napi_set_instance_data(env, environment, NULL, NULL);
+  napi_add_env_cleanup_hook(env, environment_goes, environment);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    napi_value function;
+    napi_create_function(env, kinds[i].name, strlen(kinds[i].name), call, &kinds[i], &function);
+    napi_set_named_property(env, exports, kinds[i].name, function);
+  }
+  return exports;
+}

@@ -1,0 +1,104 @@
+import { SystemError } from '../wire/errors.ts'
+import { LITTLE_ENDIAN } from '../wire/netlink.ts'
+import { type Netns, OWN_NETNS } from '../wire/netns.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+
+/** enum bpf_cmd. Source: include/uapi/linux/bpf.h. */
+export const BPF_CMD = {
+  BPF_MAP_CREATE: 0,
+  BPF_MAP_LOOKUP_ELEM: 1,
+  BPF_MAP_UPDATE_ELEM: 2,
+  BPF_MAP_GET_NEXT_KEY: 4,
+  BPF_PROG_LOAD: 5,
+  BPF_OBJ_GET: 7,
+  BPF_PROG_TEST_RUN: 10,
+  BPF_PROG_GET_FD_BY_ID: 13,
+  BPF_OBJ_GET_INFO_BY_FD: 15,
+  BPF_RAW_TRACEPOINT_OPEN: 17,
+  BPF_LINK_CREATE: 28,
+} as const
+export type BpfCommand = keyof typeof BPF_CMD
+
+/** The commands that leave nothing behind, no descriptor either. */
+const READS: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
+  'BPF_MAP_LOOKUP_ELEM',
+  'BPF_MAP_GET_NEXT_KEY',
+  'BPF_OBJ_GET_INFO_BY_FD',
+])
+
+/**
+ * One bpf(2) call; answers what it returned. It acts in the caller's namespace where devices are concerned,
+ * hence `netns`. All need CAP_BPF (5.8, before it CAP_SYS_ADMIN), most of ours CAP_NET_ADMIN or CAP_PERFMON too.
+ * @throws SystemError with syscall 'bpf BPF_…'.
+ */
+export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETNS): Operation<number> {
+  try {
+    return yield* ask({
+      kind: 'bpf',
+      netns,
+      command: BPF_CMD[command],
+      attr: attr.bytes,
+      pointers: attr.pointers,
+      writes: !READS.has(command),
+    })
+  } catch (error) {
+    // The way into the namespace can fail too: that error names its own call.
+    if (error instanceof SystemError && error.syscall === 'bpf') {
+      throw new SystemError(error.errno, `bpf ${command}`)
+    }
+    throw error
+  }
+}
+
+/**
+ * A union bpf_attr, from its begin to the last field used. The kernel takes the rest as zero, and refuses (E2BIG,
+ * EINVAL) what is not zero and not known to it.
+ */
+export class BpfAttr {
+  readonly bytes: Uint8Array
+  readonly pointers: [at: number, to: Uint8Array][] = []
+  readonly #view: DataView
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size)
+    this.#view = new DataView(this.bytes.buffer)
+  }
+
+  u32(at: number, value: number): this {
+    this.#view.setUint32(at, value, LITTLE_ENDIAN)
+    return this
+  }
+
+  u64(at: number, value: bigint): this {
+    this.#view.setBigUint64(at, value, LITTLE_ENDIAN)
+    return this
+  }
+
+  /** The address of a buffer; empty ones stay a null pointer. */
+  pointer(at: number, to: Uint8Array): this {
+    if (to.length > 0) this.pointers.push([at, to])
+    return this
+  }
+
+  /** The address of a NUL-terminated string. */
+  string(at: number, text: string): this {
+    if (text.includes('\0')) throw new TypeError('a string for bpf(2) must not contain a NUL byte')
+    return this.pointer(at, new TextEncoder().encode(`${text}\0`))
+  }
+
+  /** char[BPF_OBJ_NAME_LEN] in place. Longer names are cut as the kernel cuts comm names. */
+  name(at: number, text: string): this {
+    if (!/^[A-Za-z0-9_.]*$/.test(text))
+      throw new TypeError(`'${text}' is no name for a BPF object: use A-Z a-z 0-9 _ .`)
+    new TextEncoder().encodeInto(text.slice(0, BPF_OBJ_NAME_LEN - 1), this.bytes.subarray(at))
+    return this
+  }
+
+  /** Reads a field that the kernel wrote. */
+  readU32(at: number): number {
+    return this.#view.getUint32(at, LITTLE_ENDIAN)
+  }
+}
+
+/** With its closing NUL. */
+export const BPF_OBJ_NAME_LEN = 16

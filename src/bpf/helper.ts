@@ -1,0 +1,8 @@
+/** Helpers that our programs call: enum bpf_func_id, include/uapi/linux/bpf.h. None of these is gpl_only. */
+export const BPF_FUNC = {
+  map_lookup_elem: 1,
+  map_update_elem: 2,
+  redirect: 23,
+  /** Kernel 5.7. */
+  get_ns_current_pid_tgid: 120,
+} as const

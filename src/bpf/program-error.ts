@@ -1,0 +1,24 @@
+import { SystemError } from '../wire/errors.ts'
+
+/** The verifier refused a program. */
+export class ProgramError extends SystemError {
+  override name = 'ProgramError'
+  /** The program's name. */
+  readonly program: string
+  /** All that the verifier wrote, up to 1 MB. */
+  readonly log: string
+
+  constructor(errno: number, program: string, log: string) {
+    super(errno, 'bpf BPF_PROG_LOAD', `${program}: ${complaint(log)}`)
+    this.program = program
+    this.log = log
+  }
+}
+
+/** The log's last line that is not statistics ('processed 3 insns …', 'verification time …'): the reason. */
+function complaint(log: string): string {
+  const lines = log
+    .split('\n')
+    .filter(line => line !== '' && !/^(processed|verification time|stack depth) /.test(line))
+  return lines.at(-1) ?? log.trim()
+}

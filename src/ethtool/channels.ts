@@ -1,0 +1,55 @@
+import { u32 } from '../wire/attribute.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import type { Operation } from '../wire/operation.ts'
+import { command, get } from '../wire/request.ts'
+import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
+
+/** A device's queues in use, and how many it could use. Source: net/ethtool/channels.c (ETHTOOL_A_CHANNELS_*). */
+export class Channels extends Attributes {
+  rxMax = 0
+  txMax = 0
+  otherMax = 0
+  combinedMax = 0
+  rx = 0
+  tx = 0
+  other = 0
+  /** Pairs of a receive and a transmit queue; they come on top of rx and tx. */
+  combined = 0
+}
+const CHANNELS = table<Channels>([
+  [2, 'rxMax', u32],
+  [3, 'txMax', u32],
+  [4, 'otherMax', u32],
+  [5, 'combinedMax', u32],
+  [6, 'rx', u32],
+  [7, 'tx', u32],
+  [8, 'other', u32],
+  [9, 'combined', u32],
+])
+
+/** What can be changed; what is left out stays. */
+export type ChannelCounts = Partial<Pick<Channels, 'rx' | 'tx' | 'other' | 'combined'>>
+
+/** @throws NetlinkError EOPNOTSUPP for a driver without channels. */
+export function* getChannels(ref: DeviceRef): Operation<Channels> {
+  const message = yield* ethtoolMessage('CHANNELS_GET', ref, CHANNELS, 0)
+  return yield* get(message, ethtoolReply(Channels, CHANNELS))
+}
+
+/**
+ * Returns the channels as the kernel has them afterwards.
+ * @throws NetlinkError EINVAL for counts beyond the maxima, EPERM without CAP_NET_ADMIN.
+ */
+export function* setChannels(ref: DeviceRef, { rx, tx, other, combined }: ChannelCounts): Operation<Channels> {
+  const counts = { rx, tx, other, combined }
+  for (const [name, count] of Object.entries(counts)) {
+    if (count !== undefined && (!Number.isInteger(count) || count < 0)) {
+      throw new TypeError(`channels: ${name} must be a number of queues, not ${count}`)
+    }
+  }
+  const message = yield* ethtoolMessage('CHANNELS_SET', ref, CHANNELS, ETHTOOL_FLAG.OMIT_REPLY)
+  encodeAttributes(message, CHANNELS, counts as Partial<Channels>)
+  yield* command(message)
+  return yield* getChannels(ref)
+}

@@ -1,0 +1,181 @@
+import { nested } from '../wire/attribute.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import type { Operation } from '../wire/operation.ts'
+import { command, get } from '../wire/request.ts'
+import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { BITSET, Bitset, bitsetOf, hasBit } from './bitset.ts'
+import { aliasesOf, type FeatureAlias, nearNames } from './feature-names.ts'
+import { ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
+import { ETH_SS, getStringSet } from './string-set.ts'
+
+/** ETHTOOL_A_FEATURES_*. Source: net/ethtool/features.c. */
+const A_FEATURES = { HW: 2, WANTED: 3, ACTIVE: 4, NOCHANGE: 5 } as const
+
+class FeaturesReply extends Attributes {
+  /** value: can be changed; mask: exists. */
+  hw = new Bitset()
+  wanted = new Bitset()
+  active = new Bitset()
+  noChange = new Bitset()
+}
+const FEATURES = table<FeaturesReply>([
+  [A_FEATURES.HW, 'hw', nested(Bitset, BITSET)],
+  [A_FEATURES.WANTED, 'wanted', nested(Bitset, BITSET)],
+  [A_FEATURES.ACTIVE, 'active', nested(Bitset, BITSET)],
+  [A_FEATURES.NOCHANGE, 'noChange', nested(Bitset, BITSET)],
+])
+
+/** One feature of a device, or a group of them under an alias. */
+export interface Feature {
+  /** In effect; a group is when any of it is. */
+  readonly active: boolean
+  /** Asked for by somebody; the kernel may not (yet) follow. */
+  readonly wanted: boolean
+  /** Cannot be changed; a group is when none of it can. */
+  readonly fixed: boolean
+}
+
+/**
+ * By every name of the kernel's ('rx-gro'), and by ethtool's aliases ('gro', 'generic-receive-offload'), which
+ * are not enumerated.
+ */
+export type Features = Readonly<Record<string, Feature>> & Readonly<Record<FeatureAlias, Feature>>
+
+/** What setFeature() did. */
+export interface FeatureChange {
+  /** The name it was asked by. */
+  readonly feature: string
+  readonly on: boolean
+  /** The kernel's names of the bits that are otherwise than before; none when it was so already. */
+  readonly changed: readonly string[]
+}
+
+/** A feature that cannot be set as asked, though the kernel reported no error. */
+export class FeatureError extends Error {
+  override name = 'FeatureError'
+  readonly code: 'ERR_VETH_NL_FEATURE_UNKNOWN' | 'ERR_VETH_NL_FEATURE_FIXED' | 'ERR_VETH_NL_FEATURE_REFUSED'
+  readonly feature: string
+  /** For an unknown feature: names like it. */
+  readonly near: readonly string[]
+
+  constructor(code: FeatureError['code'], feature: string, message: string, near: readonly string[] = []) {
+    super(message)
+    this.code = code
+    this.feature = feature
+    this.near = near
+  }
+}
+
+/** @throws NetlinkError ENODEV. */
+export function* getFeatures(ref: DeviceRef): Operation<Features> {
+  return byName(yield* readBits(ref))
+}
+
+/**
+ * Switches a feature, or all changeable members of a group, and reads back what became of it.
+ * @throws FeatureError for an unknown or fixed feature, and for what the kernel did not do.
+ * @throws NetlinkError EPERM without CAP_NET_ADMIN.
+ */
+export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Operation<FeatureChange> {
+  const before = yield* readBits(ref)
+  const bits = changeableBits(before, feature, ref)
+  const message = yield* ethtoolMessage('FEATURES_SET', ref, FEATURES, ETHTOOL_FLAG.OMIT_REPLY)
+  encodeAttributes(message, FEATURES, { wanted: bitsetOf(before.names.length, bits, on) })
+  yield* command(message)
+  const after = yield* readBits(ref)
+  // A group may have members that depend on something else; ethtool calls it on when any member is.
+  const achieved = on ? bits.some(bit => after.active(bit)) : !bits.some(bit => after.active(bit))
+  if (!achieved) {
+    const why = bits.every(bit => after.wanted(bit) === on)
+      ? 'it is wanted now, but another feature or the state of the device keeps it from taking effect'
+      : 'the kernel refused it without an error'
+    throw new FeatureError(
+      'ERR_VETH_NL_FEATURE_REFUSED',
+      feature,
+      `feature '${feature}' of ${ref.device} is still ${on ? 'off' : 'on'}: ${why}`,
+    )
+  }
+  const changed = before.names.filter((_, bit) => before.active(bit) !== after.active(bit))
+  return { feature, on, changed }
+}
+
+/** The bits as the kernel answered them. */
+class FeatureBits {
+  readonly names: readonly string[]
+  readonly aliases: Map<string, string[]>
+  readonly #reply: FeaturesReply
+
+  constructor(names: readonly string[], reply: FeaturesReply) {
+    this.names = names
+    this.aliases = aliasesOf(names)
+    this.#reply = reply
+  }
+
+  active(bit: number): boolean {
+    return hasBit(this.#reply.active.value, bit)
+  }
+
+  wanted(bit: number): boolean {
+    return hasBit(this.#reply.wanted.value, bit)
+  }
+
+  fixed(bit: number): boolean {
+    return !hasBit(this.#reply.hw.value, bit) || hasBit(this.#reply.noChange.value, bit)
+  }
+
+  /** One bit for a name of the kernel's, several for an alias, none for neither. */
+  bitsOf(feature: string): number[] {
+    const names = this.aliases.get(feature) ?? [feature]
+    return names.map(name => this.names.indexOf(name)).filter(bit => bit >= 0)
+  }
+}
+
+function* readBits(ref: DeviceRef): Operation<FeatureBits> {
+  const names = yield* getStringSet(ETH_SS.FEATURES)
+  const message = yield* ethtoolMessage('FEATURES_GET', ref, FEATURES, ETHTOOL_FLAG.COMPACT_BITSETS)
+  return new FeatureBits(names, yield* get(message, ethtoolReply(FeaturesReply, FEATURES)))
+}
+
+function byName(bits: FeatureBits): Features {
+  const features: Record<string, Feature> = Object.create(null)
+  bits.names.forEach((name, bit) => {
+    if (name !== '') {
+      features[name] = { active: bits.active(bit), wanted: bits.wanted(bit), fixed: bits.fixed(bit) }
+    }
+  })
+  for (const [alias, names] of bits.aliases) {
+    const members = names.map(name => features[name]!)
+    const value: Feature =
+      members.length === 1
+        ? members[0]!
+        : {
+            active: members.some(({ active }) => active),
+            wanted: members.some(({ wanted }) => wanted),
+            fixed: members.every(({ fixed }) => fixed),
+          }
+    Object.defineProperty(features, alias, { value })
+  }
+  return features as Features
+}
+
+function changeableBits(bits: FeatureBits, feature: string, { device }: DeviceRef): number[] {
+  const meant = bits.bitsOf(feature)
+  if (meant.length === 0) {
+    const near = nearNames(feature, [...bits.aliases.keys(), ...bits.names])
+    const hint = near.length === 0 ? '' : `; near it are ${near.map(name => `'${name}'`).join(', ')}`
+    throw new FeatureError(
+      'ERR_VETH_NL_FEATURE_UNKNOWN',
+      feature,
+      `this kernel knows no feature '${feature}'${hint}`,
+      near,
+    )
+  }
+  const changeable = meant.filter(bit => !bits.fixed(bit))
+  if (changeable.length > 0) return changeable
+  const state = meant.some(bit => bits.active(bit)) ? 'on' : 'off'
+  throw new FeatureError(
+    'ERR_VETH_NL_FEATURE_FIXED',
+    feature,
+    `feature '${feature}' of ${device} is fixed: its driver keeps it ${state}`,
+  )
+}

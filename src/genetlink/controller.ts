@@ -1,0 +1,73 @@
+import { string, u16 } from '../wire/attribute.ts'
+import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
+import { Message } from '../wire/message.ts'
+import { NETLINK_GENERIC } from '../wire/netlink.ts'
+import { OWN_NETNS } from '../wire/netns.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+import { get } from '../wire/request.ts'
+import { Attributes, decodeAttributes, table } from '../wire/table.ts'
+
+/** The controller's own fixed numbers. Source: include/uapi/linux/genetlink.h. */
+const GENL_ID_CTRL = 0x10
+const CTRL_CMD_GETFAMILY = 3
+const CTRL_VERSION = 2
+const CTRL_ATTR = { FAMILY_ID: 1, FAMILY_NAME: 2 } as const
+
+/** struct genlmsghdr: u8 cmd, u8 version, u16 reserved. */
+export const GENL_HDRLEN = 4
+
+/** A generic netlink family that this library speaks. */
+export interface FamilyName {
+  readonly name: string
+  readonly version: number
+  /** The first kernel release that has it. */
+  readonly since: string
+}
+
+/** A registered family. Its id is given at registration and the same in every network namespace. */
+class Family extends Attributes {
+  id = 0
+  name = ''
+}
+const FAMILY = table<Family>([
+  [CTRL_ATTR.FAMILY_ID, 'id', u16],
+  [CTRL_ATTR.FAMILY_NAME, 'name', string],
+])
+
+/**
+ * The nlmsg_type of a family's messages, asked for once per kernel object.
+ * @throws UnsupportedError where the family does not exist.
+ */
+export function* familyId({ name, since }: FamilyName): Operation<number> {
+  const memory = yield* ask<'memory'>({ kind: 'memory' })
+  const key = `genetlink family ${name}`
+  const known = memory.get(key)
+  if (typeof known === 'number') return known
+  const { id } = yield* getFamily(name, since)
+  memory.set(key, id)
+  return id
+}
+
+function* getFamily(name: string, since: string): Operation<Family> {
+  const subject = { message: 'CTRL_CMD_GETFAMILY', netns: OWN_NETNS, device: '', writes: false }
+  const layout = { header: GENL_HDRLEN, table: FAMILY }
+  const message = new Message(subject, NETLINK_GENERIC, GENL_ID_CTRL, 0, layout)
+  writeGenericHeader(message, CTRL_CMD_GETFAMILY, CTRL_VERSION)
+  message.attribute(CTRL_ATTR.FAMILY_NAME, () => message.text(name))
+  try {
+    return yield* get(message, (view, at, end) =>
+      decodeAttributes(view, at + GENL_HDRLEN, end, FAMILY, new Family()),
+    )
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === 'ENOENT') {
+      throw new UnsupportedError(`generic netlink family '${name}'`, since)
+    }
+    throw error
+  }
+}
+
+export function writeGenericHeader(message: Message, command: number, version: number): void {
+  message.u8(command)
+  message.u8(version)
+  message.zeros(2)
+}

@@ -1,0 +1,48 @@
+import { closeSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { dirname } from 'node:path'
+import { SystemError } from '../wire/errors.ts'
+import type { Answer, Ask } from '../wire/operation.ts'
+import { identifyNetns } from './netns-files.ts'
+
+type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'release' | 'memory' }>
+
+/** The questions whose answers never wait for the kernel: the same in both forms. */
+export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
+  switch (question.kind) {
+    case 'close':
+      closeSync(question.fd)
+      return null
+    case 'identify':
+      return identifyNetns(question.netns)
+    case 'release':
+      return release()
+    case 'memory':
+      return memory
+  }
+}
+
+/** The shim takes each offset and its buffer one after the other. */
+export function bpfPointers({ pointers }: Extract<Ask, { kind: 'bpf' }>): (number | Uint8Array)[] {
+  return pointers.flat()
+}
+
+/** Before a namespace is bound to a path: an empty file there, which must not exist yet. */
+export function prepareBinding(path: string): void {
+  if (path === '') return
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, '', { flag: 'wx', mode: 0o444 })
+}
+
+/** Nothing half-done is left: the file goes where the namespace could not be made. */
+export function finishBinding(path: string, result: number): number {
+  if (result >= 0) return result
+  if (path !== '') rmSync(path, { force: true })
+  throw new SystemError(result, 'unshare', 'making a network namespace needs CAP_SYS_ADMIN')
+}
+
+export function finishUnbinding(path: string, result: number): null {
+  if (result < 0) throw new SystemError(result, 'umount2', path)
+  rmSync(path, { force: true })
+  return null
+}

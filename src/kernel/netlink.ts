@@ -1,0 +1,155 @@
+import { closeSync } from 'node:fs'
+import { SystemError, TimeoutError } from '../wire/errors.ts'
+import { LITTLE_ENDIAN, NLM_F } from '../wire/netlink.ts'
+import type { Answers, Ask } from '../wire/operation.ts'
+import { Conversation } from './conversation.ts'
+import { openNetnsForMessage } from './netns-files.ts'
+import type { Socket, Sockets } from './sockets.ts'
+
+/** One crossing into the shim: send the request, if any, and receive what is there. */
+export interface Exchange {
+  readonly slot: number
+  readonly request: Uint8Array | null
+}
+
+/** Where datagrams are received; shared by all conversations of a kernel, one exchange at a time. */
+export class ReceiveBuffer {
+  bytes: Uint8Array
+  view: DataView
+  /** Three words per datagram: offset, length as sent, sender's port. */
+  readonly datagrams = new Uint32Array(3 * 32)
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size)
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  growTo(size: number): void {
+    let larger = this.bytes.length
+    while (larger < size) larger *= 2
+    this.bytes = new Uint8Array(larger)
+    this.view = new DataView(this.bytes.buffer)
+  }
+}
+
+type NetlinkAsk = Extract<Ask, { kind: 'netlink' }>
+
+const EBADF = 9
+const ENOBUFS = 105
+const ETIMEDOUT = 110
+/** How often a read is put again after its answer was lost (too long for the buffer, or the socket closed). */
+const ATTEMPTS = 4
+
+/**
+ * The longest that one exchange waits, in milliseconds; the time limit is made of several. A pool thread that
+ * waits cannot be called back, and a worker thread cannot end before it.
+ */
+export const LONGEST_WAIT = 500
+
+let sequence = 0
+
+/**
+ * Puts one request and hands out its answer. It yields each exchange and is resumed with the shim's result,
+ * so that the synchronous and the promise kernel drive the same code.
+ */
+export function* converse(
+  question: NetlinkAsk,
+  sockets: Sockets,
+  buffer: ReceiveBuffer,
+  timeout: number,
+): Generator<Exchange, Answers['netlink'], number> {
+  const opened = fillDescriptors(question)
+  try {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      sequence = (sequence + 1) >>> 0 || 1
+      const conversation = new Conversation(question.bytes, sequence, question.each)
+      const complete = yield* untilFinished(question, conversation, sockets, buffer, timeout)
+      if (conversation.refusal !== null) throw conversation.refusal
+      // A dump is repeated where its list is made, or the list would hold some objects twice.
+      if (complete || isDump(question)) return { interrupted: conversation.interrupted || !complete }
+    }
+    throw new SystemError(ENOBUFS, 'recvmsg', `the answer was lost ${ATTEMPTS} times`)
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
+}
+
+/** false: part of the answer is lost. */
+function* untilFinished(
+  question: NetlinkAsk,
+  conversation: Conversation,
+  sockets: Sockets,
+  buffer: ReceiveBuffer,
+  timeout: number,
+): Generator<Exchange, boolean, number> {
+  let socket: Socket = sockets.take(question.netns, question.protocol)
+  let request: Uint8Array | null = question.bytes
+  const deadline = performance.now() + timeout
+  try {
+    while (!conversation.finished) {
+      const count: number = yield { slot: socket.slot, request }
+      if (count === -EBADF && request !== null) {
+        // The shim closed it for having been idle; nothing has been sent yet.
+        socket = sockets.open(question.netns, question.protocol)
+        continue
+      }
+      if (count === -EBADF || count === -ENOBUFS) return lost(question, count)
+      if (count === -ETIMEDOUT) {
+        if (performance.now() >= deadline) throw new TimeoutError('a netlink request', timeout)
+        request = null
+        continue
+      }
+      if (count < 0) throw new SystemError(count, request === null ? 'recvmsg' : 'sendmsg')
+      request = null
+      const needed = takeDatagrams(conversation, buffer, count)
+      if (needed > 0) {
+        buffer.growTo(needed)
+        return lost(question, -ENOBUFS)
+      }
+    }
+    sockets.giveBack(socket)
+    return true
+  } finally {
+    if (!conversation.finished) sockets.drop(socket)
+  }
+}
+
+/** Returns 0, or the size of a datagram that did not fit. Only the kernel's own messages count: port 0. */
+function takeDatagrams(conversation: Conversation, buffer: ReceiveBuffer, count: number): number {
+  const { datagrams, view, bytes } = buffer
+  for (let i = 0; i < 3 * count; i += 3) {
+    const at = datagrams[i]!
+    const length = datagrams[i + 1]!
+    const sender = datagrams[i + 2]!
+    if (sender !== 0) continue
+    if (at + length > bytes.length) return length
+    conversation.take(view, at, at + length)
+  }
+  return 0
+}
+
+function lost(question: NetlinkAsk, errno: number): false {
+  if (question.writes) throw new SystemError(errno, 'recvmsg', 'the outcome of a change was lost: look before repeating it')
+  return false
+}
+
+function isDump({ bytes }: NetlinkAsk): boolean {
+  const flags = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(6, LITTLE_ENDIAN)
+  return (flags & NLM_F.DUMP) === NLM_F.DUMP && !(flags & NLM_F.ACK)
+}
+
+function fillDescriptors({ bytes, descriptors }: NetlinkAsk): number[] {
+  const opened: number[] = []
+  try {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (const [at, netns] of descriptors) {
+      const fd = openNetnsForMessage(netns)
+      opened.push(fd)
+      view.setInt32(at, fd, LITTLE_ENDIAN)
+    }
+    return opened
+  } catch (error) {
+    for (const fd of opened) closeSync(fd)
+    throw error
+  }
+}

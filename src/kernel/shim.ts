@@ -1,0 +1,131 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * The native shim, bpf/sock.c: all that TypeScript cannot do itself. Every function returns a number: the result where
+ * it is 0 or more, else a negative errno; wrong arguments are -22, EINVAL. Nothing throws.
+ *
+ * Without `done` the work runs on the calling thread. With it, it runs on a thread of libuv's pool, the function returns
+ * 0 once it is queued, and `done` is called with what the other form would have returned. Arrays handed in must then be
+ * left alone, and descriptors kept open, until `done`.
+ *
+ * A network namespace is given as a descriptor of its file, or -1 for the one this thread is in. Entering another takes
+ * CAP_SYS_ADMIN over it: without, -1, EPERM.
+ */
+export interface Shim {
+  /**
+   * Makes a network namespace. With `path` it is bound to that file, which must exist, and the result is 0 (the caller
+   * may want to unlink the file after a failure). With '' the result is a close-on-exec descriptor, which is all that
+   * keeps the namespace alive. CAP_SYS_ADMIN. Source: unshare(2), ip-netns(8).
+   */
+  createNetns(path: string): number
+  createNetns(path: string, done: Done): number
+
+  /** Takes a namespace's file away from it (MNT_DETACH): what ip-netns(8) does before it unlinks the file. */
+  unmount(path: string): number
+  unmount(path: string, done: Done): number
+
+  /**
+   * A netlink socket of that protocol (NETLINK_ROUTE 0, NETLINK_GENERIC 16) in a namespace, bound, with
+   * NETLINK_EXT_ACK, NETLINK_CAP_ACK and NETLINK_GET_STRICT_CHK where the kernel has them. The result is a handle, never
+   * used twice. It stops being valid, and is then answered with -9, EBADF, when the socket has been idle for more than
+   * half a second, or was idle for longest when a 65th was opened: reopen. A socket pins its namespace, so this holds even
+   * while JavaScript is busy. -24, EMFILE: 64 are in use at once.
+   */
+  openSocket(netns: number, protocol: number): number
+  openSocket(netns: number, protocol: number, done: Done): number
+
+  /**
+   * Sends `request` to the kernel, unless null, and takes datagrams into `buffer` until the answer pauses: one, or as many
+   * of a dump as there are while 32 KiB of `buffer` and three words of `datagrams` are left. A dump may need further
+   * calls, with null, and so may what follows a reply, such as its acknowledgement.
+   *
+   * @param datagrams gets three words each: the offset in `buffer` (a multiple of 4), the length, and the sender's port
+   * id, which is 0 for the kernel; anybody may send. A length beyond the room in `buffer` means that the rest is lost.
+   * @param timeoutMs how long to wait for the first one; -1: without limit. It does not cover the sending, in which the
+   * kernel does the work. Node cannot end a worker thread before its pool work: with `done`, keep to a second, and go on.
+   * @returns how many datagrams; -110, ETIMEDOUT: none came, the request stays sent; -9, EBADF: see openSocket, nothing
+   * was sent; -16, EBUSY: another exchange is in flight on this socket. An error that the kernel reports behind datagrams,
+   * such as -105, ENOBUFS, is the next call's answer, and nothing is sent then.
+   */
+  exchange(
+    handle: number,
+    request: Uint8Array | null,
+    buffer: Uint8Array,
+    datagrams: Uint32Array,
+    timeoutMs: number,
+  ): number
+  exchange(
+    handle: number,
+    request: Uint8Array | null,
+    buffer: Uint8Array,
+    datagrams: Uint32Array,
+    timeoutMs: number,
+    done: Done,
+  ): number
+
+  /** The exchange in flight, if any, is let finish first. */
+  closeSocket(handle: number): number
+  closeSocket(handle: number, done: Done): number
+
+  /**
+   * bpf(2) in a namespace. `attr` is the union bpf_attr, at most 512 bytes, and gets what the kernel writes into it.
+   * @param pointers offset in `attr`, array, offset, array, …: at most 8 arrays whose addresses the kernel wants as 64-bit
+   * words at these offsets. The words read 0 afterwards.
+   * @returns what bpf(2) does; descriptors are close-on-exec.
+   */
+  bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number
+  bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers, done: Done): number
+}
+
+export type Done = (result: number) => void
+export type Pointers = readonly (number | Uint8Array)[]
+
+let loaded: Shim | undefined
+
+/**
+ * The shim for this processor, loaded once per thread.
+ * @throws Error with code ERR_VETH_NL_SHIM where there is none, or it does not load; says how to build it.
+ */
+export function loadShim(): Shim {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Shim {
+  if (process.platform !== 'linux')
+    throw shimError(`veth-nl speaks to the Linux kernel; this is ${process.platform}`)
+  const file = shimFile(process.arch)
+  if (!existsSync(file)) throw shimError(`veth-nl: ${file} is missing.${howToBuild()}`)
+  try {
+    return createRequire(import.meta.url)(file)
+  } catch (cause) {
+    throw shimError(`veth-nl: ${file} does not load: ${(cause as Error).message}.${howToBuild()}`, cause)
+  }
+}
+
+const SOURCE = fileURLToPath(new URL('../../bpf/sock.c', import.meta.url))
+const PREBUILDS = fileURLToPath(new URL('../../prebuilds', import.meta.url))
+
+export function shimFile(arch: string): string {
+  return join(PREBUILDS, `linux-${arch}`, 'sock.node')
+}
+
+/** What builds the shim, with any C compiler. Nothing is linked: its libc and Node-API are those of the running process. */
+export function compileCommand(compiler: string, output: string): string[] {
+  const flags = '-O2 -ffreestanding -fvisibility=hidden -shared -fPIC -nostdlib -Wl,--build-id=none -s'
+  return [...compiler.split(' '), ...flags.split(' '), '-o', output, SOURCE]
+}
+
+function howToBuild(): string {
+  const file = shimFile(process.arch)
+  const prebuilt = existsSync(PREBUILDS) ? readdirSync(PREBUILDS).join(', ') : ''
+  const command = `mkdir -p ${dirname(file)} && ${compileCommand('cc', file).join(' ')}`
+  return ` Prebuilt here: ${prebuilt || 'none'}. To build it, with any C compiler as cc:\n  ${command}`
+}
+
+function shimError(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code: 'ERR_VETH_NL_SHIM' })
+}

@@ -1,0 +1,68 @@
+import { SystemError } from '../wire/errors.ts'
+import type { Netns } from '../wire/netns.ts'
+import { closeNetns, currentInode, openNetns } from './netns-files.ts'
+import type { Shim } from './shim.ts'
+
+/** A netlink socket in some namespace, used by one conversation at a time. */
+export interface Socket {
+  readonly slot: number
+  readonly path: string
+  /** The namespace it was opened in: a path may come to stand for another one. */
+  readonly inode: number
+  readonly protocol: number
+}
+
+/**
+ * Sockets that wait for their next conversation. The shim closes those that wait long, since a socket keeps
+ * its namespace alive; its handle then gives EBADF and a fresh one is opened here.
+ */
+export class Sockets {
+  readonly #shim: Shim
+  #idle: Socket[] = []
+
+  constructor(shim: Shim) {
+    this.#shim = shim
+  }
+
+  /** One in the namespace that the path stands for at this moment. */
+  take(netns: Netns, protocol: number): Socket {
+    const inode = currentInode(netns)
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      const socket = this.#idle[i]!
+      if (socket.path !== netns.path || socket.protocol !== protocol) continue
+      this.#idle.splice(i, 1)
+      if (socket.inode === inode && (netns.inode === null || netns.inode === inode || inode === 0)) return socket
+      this.drop(socket)
+    }
+    return this.open(netns, protocol, inode)
+  }
+
+  open(netns: Netns, protocol: number, inode = currentInode(netns)): Socket {
+    const fd = openNetns(netns)
+    try {
+      const slot = this.#shim.openSocket(fd, protocol)
+      if (slot < 0) throw new SystemError(slot, fd < 0 ? 'socket' : 'setns', enteringNeeds(fd, netns))
+      return { slot, path: netns.path, inode, protocol }
+    } finally {
+      closeNetns(fd)
+    }
+  }
+
+  /** For a socket whose conversation has come to its end. */
+  giveBack(socket: Socket): void {
+    this.#idle.push(socket)
+    if (this.#idle.length > MOST_IDLE) this.drop(this.#idle.shift()!)
+  }
+
+  /** For a socket that may still have something unread in it. */
+  drop(socket: Socket): void {
+    this.#shim.closeSocket(socket.slot)
+  }
+}
+
+/** Bounds descriptors while a sweep walks through thousands of namespaces. */
+const MOST_IDLE = 64
+
+function enteringNeeds(fd: number, netns: Netns): string {
+  return fd < 0 ? '' : `entering ${netns.path} needs CAP_SYS_ADMIN there`
+}

@@ -1,0 +1,80 @@
+import { SystemError } from '../wire/errors.ts'
+import type { Answer, Ask } from '../wire/operation.ts'
+import type { Kernel } from './kernel.ts'
+import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
+import { converse, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
+import { closeNetns, listNamedNetns, listProcessNetns, openNetns } from './netns-files.ts'
+import { loadShim, type Shim } from './shim.ts'
+import { Sockets } from './sockets.ts'
+
+/** A dump's datagrams are received in one go as long as this has room. */
+const BUFFER = 512 * 1024
+
+/** The kernel itself, answering on the calling thread. */
+export class SyncKernel implements Kernel {
+  readonly #shim: Shim
+  readonly #sockets: Sockets
+  readonly #buffer = new ReceiveBuffer(BUFFER)
+  readonly #memory = new Map<string, unknown>()
+  readonly #timeout: number
+
+  /** timeout: the longest wait for an answer, in milliseconds; the kernel's own work cannot be cut short. */
+  constructor({ timeout = 30_000, shim = loadShim() }: { timeout?: number; shim?: Shim } = {}) {
+    this.#shim = shim
+    this.#sockets = new Sockets(shim)
+    this.#timeout = timeout
+  }
+
+  answer(question: Ask): Answer {
+    try {
+      return this.#answer(question)
+    } catch (error) {
+      return { failed: error as Error }
+    }
+  }
+
+  #answer(question: Ask): Answer {
+    switch (question.kind) {
+      case 'netlink':
+        return this.#netlink(question)
+      case 'bpf':
+        return this.#bpf(question)
+      case 'create netns':
+        prepareBinding(question.path)
+        return finishBinding(question.path, this.#shim.createNetns(question.path))
+      case 'remove netns':
+        return finishUnbinding(question.path, this.#shim.unmount(question.path))
+      case 'namespaces':
+        return question.held === 'by name' ? listNamedNetns() : listProcessNetns()
+      case 'wait':
+        Atomics.wait(NEVER, 0, 0, question.milliseconds)
+        return null
+      default:
+        return answerAtOnce(question, this.#memory)
+    }
+  }
+
+  #netlink(question: Extract<Ask, { kind: 'netlink' }>): Answer {
+    const conversation = converse(question, this.#sockets, this.#buffer, this.#timeout)
+    let step = conversation.next()
+    while (step.done !== true) {
+      const { slot, request } = step.value
+      const { bytes, datagrams } = this.#buffer
+      step = conversation.next(this.#shim.exchange(slot, request, bytes, datagrams, Math.min(this.#timeout, LONGEST_WAIT)))
+    }
+    return step.value
+  }
+
+  #bpf(question: Extract<Ask, { kind: 'bpf' }>): Answer {
+    const netns = openNetns(question.netns)
+    try {
+      const result = this.#shim.bpf(netns, question.command, question.attr, bpfPointers(question))
+      if (result < 0) throw new SystemError(result, 'bpf')
+      return result
+    } finally {
+      closeNetns(netns)
+    }
+  }
+}
+
+const NEVER = new Int32Array(new SharedArrayBuffer(4))

@@ -1,0 +1,28 @@
+import { GENL_HDRLEN } from '../genetlink/controller.ts'
+import { genericMessage } from '../genetlink/message.ts'
+import type { Message } from '../wire/message.ts'
+import type { Netns } from '../wire/netns.ts'
+import type { Operation } from '../wire/operation.ts'
+import type { Decode } from '../wire/request.ts'
+import { decodeAttributes, type AttributeIndex, type Table } from '../wire/table.ts'
+
+/** The netdev family. Source: Documentation/netlink/specs/netdev.yaml. */
+const NETDEV = { name: 'netdev', version: 1, since: '6.3' } as const
+
+/** NETDEV_CMD_*. */
+export const NETDEV_CMD = { DEV_GET: 1, NAPI_GET: 11 } as const
+
+export function* netdevMessage(
+  command: keyof typeof NETDEV_CMD,
+  netns: Netns,
+  index: number,
+  attributes: AttributeIndex,
+  flags: number,
+): Operation<Message> {
+  const subject = { message: `NETDEV_CMD_${command}`, netns, device: String(index), writes: false }
+  return yield* genericMessage(NETDEV, NETDEV_CMD[command], subject, attributes, flags)
+}
+
+export function netdevReply<T extends object>(make: new () => T, attributes: Table<T>): Decode<T> {
+  return (view, at, end) => decodeAttributes(view, at + GENL_HDRLEN, end, attributes, new make())
+}

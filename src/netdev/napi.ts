@@ -1,0 +1,53 @@
+import { u32, uint } from '../wire/attribute.ts'
+import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
+import { NLM_F } from '../wire/netlink.ts'
+import type { Netns } from '../wire/netns.ts'
+import type { Operation } from '../wire/operation.ts'
+import { dump } from '../wire/request.ts'
+import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { netdevMessage, netdevReply } from './message.ts'
+
+/** One NAPI instance of a device. Source: Documentation/netlink/specs/netdev.yaml (NETDEV_A_NAPI_*). */
+export class Napi extends Attributes {
+  index = 0
+  /** Unique in the machine. */
+  id = 0
+  /** 0 when it has no interrupt of its own, as on a veth. */
+  irq = 0
+  /** The thread that polls it, 0 when it runs in softirq context. */
+  pid = 0
+  deferHardIrqs = 0
+  /** Nanoseconds. */
+  groFlushTimeout = 0n
+  /** Nanoseconds. */
+  irqSuspendTimeout = 0n
+  threaded = 0
+}
+const NAPI = table<Napi>([
+  [1, 'index', u32],
+  [2, 'id', u32],
+  [3, 'irq', u32],
+  [4, 'pid', u32],
+  [5, 'deferHardIrqs', u32],
+  [6, 'groFlushTimeout', uint],
+  [7, 'irqSuspendTimeout', uint],
+  [8, 'threaded', u32],
+])
+
+/**
+ * A device's NAPI instances: for a veth one per receive queue exactly while NAPI is on.
+ * @throws UnsupportedError before Linux 6.8; NetlinkError ENODEV.
+ */
+export function* listNapi(netns: Netns, index: number): Operation<Napi[]> {
+  const message = yield* netdevMessage('NAPI_GET', netns, index, NAPI, NLM_F.DUMP)
+  encodeAttributes(message, NAPI, { index })
+  try {
+    return yield* dump(message, netdevReply(Napi, NAPI))
+  } catch (error) {
+    // A family that does not know the command says so.
+    if (error instanceof NetlinkError && error.code === 'EOPNOTSUPP') {
+      throw new UnsupportedError("command 'napi-get' in the netdev family", '6.8')
+    }
+    throw error
+  }
+}

@@ -1,0 +1,92 @@
+import { type Kind, linkAddress, nested, string, u32 } from '../wire/attribute.ts'
+import type { Netns } from '../wire/netns.ts'
+import { encodeAttributes, table } from '../wire/table.ts'
+import type { Writer } from '../wire/writer.ts'
+import { IFF, IFINFOMSG_SIZE, IFLA, IFLA_INFO } from './numbers.ts'
+import { XDP_CHANGE, XdpChange } from './xdp-state.ts'
+
+/** Attributes of a veth inside IFLA_INFO_DATA. Source: include/uapi/linux/veth.h. */
+const VETH_INFO = { PEER: 1 } as const
+
+/** What a link can be made with or changed to; fields left out stay as they are. */
+export class LinkChange {
+  /** 0 where the name tells which link is meant, or for a new link: whichever is free. */
+  index = 0
+  up: boolean | null = null
+  name: string | null = null
+  address: string | null = null
+  /** Bytes, without the link-layer header. */
+  mtu: number | null = null
+  numTxQueues: number | null = null
+  numRxQueues: number | null = null
+  /** Where it goes. */
+  netns: Netns | null = null
+  linkinfo: LinkInfoChange | null = null
+  xdp: XdpChange | null = null
+}
+
+export class LinkInfoChange {
+  kind = ''
+  data: VethData | null = null
+}
+
+/** IFLA_INFO_DATA of a new veth. */
+export class VethData {
+  peer: Partial<LinkChange> | null = null
+}
+
+const netnsDescriptor: Kind<Netns | null> = {
+  least: 4,
+  read: () => null, // the kernel never sends one
+  write: (writer, netns) => {
+    if (netns !== null) writer.descriptor(netns)
+  },
+}
+
+/** What either end of a veth pair is made with. */
+const END = table<LinkChange>([
+  [IFLA.IFNAME, 'name', string],
+  [IFLA.ADDRESS, 'address', linkAddress],
+  [IFLA.MTU, 'mtu', u32],
+  [IFLA.NUM_TX_QUEUES, 'numTxQueues', u32],
+  [IFLA.NUM_RX_QUEUES, 'numRxQueues', u32],
+  [IFLA.NET_NS_FD, 'netns', netnsDescriptor],
+])
+
+/** VETH_INFO_PEER is a whole link message: struct ifinfomsg, then attributes. */
+const peer: Kind<Partial<LinkChange> | null> = {
+  least: IFINFOMSG_SIZE,
+  inner: END,
+  innerAt: IFINFOMSG_SIZE,
+  read: () => null, // the kernel never sends one
+  write: (writer, change) => {
+    writeHeader(writer, change ?? {})
+    encodeAttributes(writer, END, change ?? {})
+  },
+}
+
+const VETH_DATA = table<VethData>([[VETH_INFO.PEER, 'peer', peer]])
+
+const LINK_INFO_CHANGE = table<LinkInfoChange>([
+  [IFLA_INFO.KIND, 'kind', string],
+  [IFLA_INFO.DATA, 'data', nested(VethData, VETH_DATA)],
+])
+
+export const LINK_CHANGE = table<LinkChange>([
+  ...END.rows,
+  [IFLA.LINKINFO, 'linkinfo', nested(LinkInfoChange, LINK_INFO_CHANGE)],
+  [IFLA.XDP, 'xdp', nested(XdpChange, XDP_CHANGE)],
+])
+
+/** Writes the struct ifinfomsg and the attributes that are given. */
+export function encodeLinkChange(writer: Writer, change: Partial<LinkChange>): void {
+  writeHeader(writer, change)
+  encodeAttributes(writer, LINK_CHANGE, change)
+}
+
+function writeHeader(writer: Writer, { index = 0, up = null }: Partial<LinkChange>): void {
+  writer.zeros(4)
+  writer.s32(index)
+  writer.u32(up === true ? IFF.UP : 0)
+  writer.u32(up === null ? 0 : IFF.UP) // ifi_change: which of the flags are meant
+}

@@ -1,0 +1,82 @@
+import { checkNewName, type DeviceRef, LONGEST_NAME } from '../wire/device-ref.ts'
+import { Message } from '../wire/message.ts'
+import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
+import type { Netns } from '../wire/netns.ts'
+import type { Operation } from '../wire/operation.ts'
+import { command, dump, get } from '../wire/request.ts'
+import { decodeLink, LINK, type Link } from './link.ts'
+import { encodeLinkChange, LINK_CHANGE, type LinkChange } from './link-change.ts'
+import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
+
+/**
+ * One link. A round trip of some microseconds, whatever the number of links.
+ * @throws NetlinkError ENODEV when there is none of that name or index.
+ */
+export function* getLink({ netns, device }: DeviceRef): Operation<Link> {
+  return yield* get(linkRequest(netns, device), decodeLink)
+}
+
+/**
+ * One link of another namespace, asked for by the id that `netns` knows that namespace by (Linux 4.20).
+ * @throws NetlinkError EACCES without CAP_NET_ADMIN over the other namespace, EINVAL for an unassigned id.
+ */
+export function* getLinkThrough(netns: Netns, netnsId: number, index: number): Operation<Link> {
+  const message = linkRequest(netns, index)
+  message.attribute(IFLA.TARGET_NETNSID, () => message.s32(netnsId))
+  return yield* get(message, decodeLink)
+}
+
+/** All links of a namespace, by index. @throws InterruptedDumpError when they keep changing. */
+export function* listLinks(netns: Netns): Operation<Link[]> {
+  const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
+  encodeLinkChange(message, {})
+  return yield* dump(message, decodeLink)
+}
+
+/** @throws NetlinkError EEXIST when a name is taken. */
+export function* newLink(netns: Netns, change: Partial<LinkChange>): Operation<void> {
+  const flags = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL
+  const message = linkMessage(netns, change.name ?? '', 'NEWLINK', flags, true)
+  encodeLinkChange(message, change)
+  yield* command(message)
+}
+
+/** Changes what is given and leaves the rest. */
+export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation<void> {
+  if (change.name != null) checkNewName(change.name)
+  // A new name can be given only to a link that is meant by its index.
+  const index = typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index
+  const message = linkMessage(ref.netns, String(ref.device), 'SETLINK', NLM_F.ACK, true)
+  encodeLinkChange(message, { ...change, index })
+  yield* command(message)
+}
+
+/** Deletes a link; a veth takes its peer along. */
+export function* deleteLink(ref: DeviceRef): Operation<void> {
+  const { index } = yield* getLink(ref)
+  const message = linkMessage(ref.netns, String(ref.device), 'DELLINK', NLM_F.ACK, true)
+  encodeLinkChange(message, { index })
+  yield* command(message)
+}
+
+function linkRequest(netns: Netns, device: string | number): Message {
+  const message = linkMessage(netns, String(device), 'GETLINK', 0, false)
+  encodeLinkChange(message, typeof device === 'number' ? { index: device } : {})
+  if (typeof device === 'string') {
+    const attribute = new TextEncoder().encode(device).length > LONGEST_NAME ? IFLA.ALT_IFNAME : IFLA.IFNAME
+    message.attribute(attribute, () => message.text(device))
+  }
+  return message
+}
+
+function linkMessage(
+  netns: Netns,
+  device: string,
+  type: 'NEWLINK' | 'DELLINK' | 'GETLINK' | 'SETLINK',
+  flags: number,
+  writes: boolean,
+): Message {
+  const subject = { message: `RTM_${type}`, netns, device, writes }
+  const names = writes ? LINK_CHANGE : LINK
+  return new Message(subject, NETLINK_ROUTE, RTM[type], flags, { header: IFINFOMSG_SIZE, table: names })
+}

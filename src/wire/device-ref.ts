@@ -1,0 +1,41 @@
+import type { Netns } from './netns.ts'
+
+/** Which device a request is about: its name (or an alternative one) or its index, in a namespace. */
+export interface DeviceRef {
+  readonly netns: Netns
+  readonly device: string | number
+}
+
+/** IFNAMSIZ without its NUL; longer names can only be alternative ones. */
+export const LONGEST_NAME = 15
+/** ALTIFNAMSIZ without its NUL. */
+const LONGEST_ALTERNATIVE_NAME = 127
+
+/**
+ * @throws TypeError for what can be neither a name nor an index.
+ * Source: dev_valid_name() in net/core/dev.c; alternative names may be longer.
+ */
+export function checkDevice(device: string | number): string | number {
+  if (typeof device === 'number') {
+    if (Number.isInteger(device) && device > 0 && device <= 0x7fffffff) return device
+    throw new TypeError(`a device's index is an integer of at least 1, not ${device}`)
+  }
+  if (typeof device !== 'string') throw new TypeError('a device is given by its name or its index')
+  return checkName(device, LONGEST_ALTERNATIVE_NAME)
+}
+
+/** @throws TypeError for a name that the kernel would not give to a device. */
+export function checkNewName(name: string): string {
+  return checkName(name, LONGEST_NAME)
+}
+
+function checkName(name: string, longest: number): string {
+  const length = new TextEncoder().encode(name).length
+  if (length === 0 || length > longest) {
+    throw new TypeError(`a device's name has 1 to ${longest} bytes; '${name}' has ${length}`)
+  }
+  if (name === '.' || name === '..' || /[\s/:\0]/.test(name)) {
+    throw new TypeError(`a device's name must not be '.' or '..' or contain blanks, '/' or ':': '${name}'`)
+  }
+  return name
+}

@@ -1,0 +1,82 @@
+import type { Netns } from './netns.ts'
+
+/**
+ * An operation is a generator that does no I/O: it yields a question to the outside as plain data and is
+ * resumed with the answer. What answers is a kernel: the real one, a recording or a script.
+ */
+export type Operation<T> = Generator<Ask, T, Answer>
+
+/** Called once per netlink message of an answer: its payload is view[at, end), its nlmsg_type is type. */
+export type Sink = (view: DataView, at: number, end: number, type: number) => void
+
+export type Ask =
+  | {
+      readonly kind: 'netlink'
+      readonly netns: Netns
+      /** NETLINK_ROUTE or NETLINK_GENERIC. */
+      readonly protocol: number
+      /** One request, its nlmsg_seq and nlmsg_pid left zero. */
+      readonly bytes: Uint8Array
+      /** Offsets in bytes of 32-bit descriptors, to be filled with one of the namespace beside it. */
+      readonly descriptors: readonly (readonly [at: number, of: Netns])[]
+      /** Changes something: once sent, its outcome is awaited whatever happens. */
+      readonly writes: boolean
+      readonly each: Sink
+    }
+  | {
+      readonly kind: 'bpf'
+      readonly netns: Netns
+      /** enum bpf_cmd. */
+      readonly command: number
+      /** union bpf_attr; the kernel may write into it. */
+      readonly attr: Uint8Array
+      /** Offsets in attr of 64-bit addresses, to be filled with the address of the buffer beside it. */
+      readonly pointers: readonly (readonly [at: number, to: Uint8Array])[]
+      readonly writes: boolean
+    }
+  /** Closes a descriptor that an earlier answer gave. */
+  | { readonly kind: 'close'; readonly fd: number }
+  /** Makes a network namespace: bound to path, or held by the descriptor answered when path is ''. */
+  | { readonly kind: 'create netns'; readonly path: string }
+  /** Undoes a 'create netns' with a path. */
+  | { readonly kind: 'remove netns'; readonly path: string }
+  /** The namespaces that can be found by name (bind mounts), or through a process in them. */
+  | { readonly kind: 'namespaces'; readonly held: 'by name' | 'by process' }
+  /** Which namespace a path stands for now. */
+  | { readonly kind: 'identify'; readonly netns: Netns }
+  /** The kernel's release, such as '6.18.44'. */
+  | { readonly kind: 'release' }
+  | { readonly kind: 'wait'; readonly milliseconds: number }
+  /** What operations remember from one to the next, for as long as this kernel lives. */
+  | { readonly kind: 'memory' }
+
+export interface Answers {
+  /** interrupted: the dump changed while it was read, or did not fit; what each() saw is not a snapshot. */
+  netlink: { readonly interrupted: boolean }
+  bpf: number
+  close: null
+  'create netns': number
+  'remove netns': null
+  namespaces: readonly Netns[]
+  identify: Netns
+  release: string
+  wait: null
+  memory: Map<string, unknown>
+}
+
+/** A failure is an answer too, so that a recording holds it and an operation can undo what it did. */
+export type Answer = Answers[Ask['kind']] | Failed
+export interface Failed {
+  readonly failed: Error
+}
+
+/** Asks and returns the answer, or throws the failure: stacks name the operation, and it may catch. */
+export function* ask<K extends Ask['kind']>(question: Extract<Ask, { kind: K }>): Operation<Answers[K]> {
+  const answer = yield question
+  if (isFailure(answer)) throw answer.failed
+  return answer as Answers[K]
+}
+
+function isFailure(answer: Answer): answer is Failed {
+  return typeof answer === 'object' && answer !== null && 'failed' in answer
+}
