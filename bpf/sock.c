@@ -90,7 +90,8 @@ int napi_create_function(napi_env, const char *, size_t, napi_value (*)(napi_env
                          napi_value *);
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int napi_set_instance_data(napi_env, void *, void *, void *), napi_get_instance_data(napi_env, void *);
-int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *), napi_throw_error(napi_env, const char *, const char *);
+int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *);
+int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
@@ -186,7 +187,9 @@ static int64_t in_netns(struct job *job) {
   if (job->netns == -1) return here(job);
   int64_t result;
   int own = open(THREAD_NETNS, O_CLOEXEC);
-  if (own < 0 || setns(own, CLONE_NEWNET) != 0) {
+  if (own == job->netns) {
+    result = -EBADF; /* nothing had that number until now */
+  } else if (own < 0 || setns(own, CLONE_NEWNET) != 0) {
     result = on_new_thread(job);
   } else if (setns(job->netns, CLONE_NEWNET) != 0) {
     result = failure();
@@ -212,7 +215,7 @@ static int64_t create_netns(struct job *job) {
 
 static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
 
-/* ---- Sockets. An open one pins its namespace, so a thread closes the idle ones, even while JavaScript is busy. ---- */
+/* ---- Sockets. One that is open pins its namespace: a thread closes the idle, even while JavaScript is busy. ---- */
 
 static void close_slot(struct slot *slot) {
   close(slot->fd);
@@ -406,8 +409,8 @@ static const struct kind kinds[] = {
 
 static int parse_path(napi_env env, napi_value value, struct job *job) {
   size_t length;
-  int known = napi_get_value_string_utf8(env, value, job->path, sizeof job->path, &length) == napi_ok;
-  return known && length < sizeof job->path - 1 && strlen(job->path) == length; /* neither cut short nor holding a NUL */
+  if (napi_get_value_string_utf8(env, value, job->path, sizeof job->path, &length) != napi_ok) return 0;
+  return length < sizeof job->path - 1 && strlen(job->path) == length; /* not cut short, and no NUL inside */
 }
 
 static int parse_int(napi_env env, napi_value value, int *number) {
@@ -451,7 +454,9 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
       if (napi_typeof(env, value, &type) == napi_ok && type == napi_null) return 1;
       return parse_array(env, value, napi_uint8_array, &job->request.at, &job->request.length);
     case 'b': return parse_array(env, value, napi_uint8_array, &job->bytes.at, &job->bytes.length);
-    case 'w': return parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length) && job->words.length >= 3;
+    case 'w':
+      if (!parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length)) return 0;
+      return job->words.length >= 3;
     default: return parse_pointers(env, value, job);
   }
 }

@@ -28,8 +28,8 @@ const READS: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
 
 /**
  * One bpf(2) call; answers what it returned. It acts in the caller's namespace where devices are concerned,
- * hence `netns`. All need CAP_BPF (5.8, before it CAP_SYS_ADMIN), most of ours CAP_NET_ADMIN or CAP_PERFMON too.
- * @throws SystemError with syscall 'bpf BPF_…'.
+ * hence `netns`.
+ * @throws SystemError with syscall 'bpf BPF_…'; EPERM names the capabilities.
  */
 export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETNS): Operation<number> {
   try {
@@ -44,14 +44,27 @@ export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETN
   } catch (error) {
     // The way into the namespace can fail too: that error names its own call.
     if (error instanceof SystemError && error.syscall === 'bpf') {
-      throw new SystemError(error.errno, `bpf ${command}`)
+      throw new SystemError(error.errno, `bpf ${command}`, error.code === 'EPERM' ? needs(command) : '')
     }
     throw error
   }
 }
 
+/** Source: Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled), kernel/bpf/syscall.c. */
+function needs(command: BpfCommand): string {
+  if (command === 'BPF_PROG_GET_FD_BY_ID') return 'needs CAP_SYS_ADMIN'
+  const further = FURTHER_CAPABILITY[command]
+  return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)`
+}
+
+const FURTHER_CAPABILITY: { readonly [command in BpfCommand]?: string } = {
+  BPF_PROG_LOAD: 'CAP_NET_ADMIN for XDP, CAP_PERFMON for tracepoints',
+  BPF_LINK_CREATE: 'CAP_NET_ADMIN',
+  BPF_RAW_TRACEPOINT_OPEN: 'CAP_PERFMON',
+}
+
 /**
- * A union bpf_attr, from its begin to the last field used. The kernel takes the rest as zero, and refuses (E2BIG,
+ * A union bpf_attr, from its start to the last field used. The kernel takes the rest as zero, and refuses (E2BIG,
  * EINVAL) what is not zero and not known to it.
  */
 export class BpfAttr {

@@ -79,7 +79,7 @@ function* loadForItsLog(source: ProgramSource, code: Uint8Array, refusal: System
       return yield* load(source, code, buffer)
     } catch (error) {
       if (!(error instanceof SystemError)) throw error
-      // ENOSPC: the log did not fit; from 6.4 on the buffer holds its end, before that its begin.
+      // ENOSPC: the log did not fit; from 6.4 on the buffer holds its end, before that its start.
       if (error.code === 'ENOSPC' && size < LOG_SIZE.last) continue
       const log = text(buffer)
       throw log === '' ? refusal : new ProgramError(refusal.errno, source.name, log)

@@ -1,3 +1,4 @@
+import type { Self } from '../wire/operation.ts'
 import { type Line, label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import {
@@ -27,12 +28,7 @@ import type { ProgramSource } from './program.ts'
 import { PROGRAM_LICENSE } from './programs.ts'
 
 /** A process, as a BPF program can recognise it from within. */
-export interface Owner {
-  /** Its id in its own pid namespace: process.pid. */
-  readonly pid: number
-  /** What stat(2) says of /proc/self/ns/pid: st_dev and st_ino. */
-  readonly pidNamespace: { readonly device: bigint; readonly inode: bigint }
-}
+export type Owner = Pick<Self, 'pid' | 'pidNamespace'>
 
 /** A program and the tracepoint it is for. */
 export interface TracepointProgram {
@@ -132,8 +128,8 @@ function exitUnlessIn({ pid, pidNamespace }: Owner): Line[] {
     loadImm64(R2, pidNamespace.inode),
     ...stackAddress(R3, STACK.pidns),
     mov(R4, PIDNS_INFO.size),
+    // Where it fails, in another pid namespace, it writes zeros: nobody's.
     call(BPF_FUNC.get_ns_current_pid_tgid),
-    jump('JNE', R0, 0, 'out'),
     load('W', R1, R10, STACK.pidns + PIDNS_INFO.tgid),
     jump('JNE', R1, pid, 'out'),
   ]

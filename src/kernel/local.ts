@@ -1,11 +1,11 @@
-import { closeSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { dirname } from 'node:path'
 import { SystemError } from '../wire/errors.ts'
-import type { Answer, Ask } from '../wire/operation.ts'
+import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
 
-type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'release' | 'memory' }>
+type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'self' | 'memory' }>
 
 /** The questions whose answers never wait for the kernel: the same in both forms. */
 export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
@@ -15,11 +15,16 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
       return null
     case 'identify':
       return identifyNetns(question.netns)
-    case 'release':
-      return release()
+    case 'self':
+      return self()
     case 'memory':
       return memory
   }
+}
+
+function self(): Self {
+  const { dev, ino } = statSync('/proc/self/ns/pid', { bigint: true })
+  return { release: release(), pid: process.pid, pidNamespace: { device: dev, inode: ino } }
 }
 
 /** The shim takes each offset and its buffer one after the other. */

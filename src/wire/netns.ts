@@ -29,13 +29,15 @@ export function netnsFrom(ref: NetnsRef | Netns | undefined): Netns {
   throw new TypeError(`netns must be a name, an absolute path, { pid } or { fd }, not ${String(ref)}`)
 }
 
-/** The words for a namespace in messages: 'netns blue', 'netns of process 4711', 'this netns'. */
+/** The words for a namespace in messages: 'netns blue', 'netns of process 4711', 'netns of descriptor 21', 'this netns'. */
 export function netnsLabel(netns: Netns): string {
   if (netns.path === '') return 'this netns'
   const name = netnsName(netns)
   if (name !== null) return `netns ${name}`
   const pid = netnsPid(netns)
-  return pid === null ? `netns ${netns.path}` : `netns of process ${pid}`
+  if (pid !== null) return `netns of process ${pid}`
+  const fd = /^\/proc\/self\/fd\/(\d+)$/.exec(netns.path)?.[1]
+  return fd === undefined ? `netns ${netns.path}` : `netns of descriptor ${fd}`
 }
 
 /** The name under /run/netns, or null. */

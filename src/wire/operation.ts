@@ -44,8 +44,8 @@ export type Ask =
   | { readonly kind: 'namespaces'; readonly held: 'by name' | 'by process' }
   /** Which namespace a path stands for now. */
   | { readonly kind: 'identify'; readonly netns: Netns }
-  /** The kernel's release, such as '6.18.44'. */
-  | { readonly kind: 'release' }
+  /** The kernel's release, and how the kernel's tracing programs can tell this process from others. */
+  | { readonly kind: 'self' }
   | { readonly kind: 'wait'; readonly milliseconds: number }
   /** What operations remember from one to the next, for as long as this kernel lives. */
   | { readonly kind: 'memory' }
@@ -59,9 +59,18 @@ export interface Answers {
   'remove netns': null
   namespaces: readonly Netns[]
   identify: Netns
-  release: string
+  self: Self
   wait: null
   memory: Map<string, unknown>
+}
+
+export interface Self {
+  /** uname -r: '6.18.44'. */
+  readonly release: string
+  /** In its own pid namespace. */
+  readonly pid: number
+  /** st_dev and st_ino of /proc/self/ns/pid. */
+  readonly pidNamespace: { readonly device: bigint; readonly inode: bigint }
 }
 
 /** A failure is an answer too, so that a recording holds it and an operation can undo what it did. */

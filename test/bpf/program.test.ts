@@ -4,7 +4,7 @@ import { closeDescriptor, openPinned, withDescriptor } from '../../src/bpf/descr
 import { exit, mov, R0 } from '../../src/bpf/instruction.ts'
 import { getProgramInfo, loadProgram, openProgram, type ProgramSource } from '../../src/bpf/program.ts'
 import { ProgramError } from '../../src/bpf/program-error.ts'
-import { XDP_ACTION, xdpDrop, xdpPass, xdpRedirect } from '../../src/bpf/programs.ts'
+import { xdpDrop, xdpPass, xdpRedirect } from '../../src/bpf/programs.ts'
 import { testRunXdp } from '../../src/bpf/test-run.ts'
 import { SystemError } from '../../src/wire/errors.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
@@ -26,10 +26,11 @@ const LOG_BUF = 32
 const BAD: ProgramSource = { type: 'XDP', name: 'bad', license: 'MIT', code: [exit()] }
 
 describe('the real verifier', () => {
+  /** With its result: enum xdp_action. */
   const programs = [
-    ['xdpPass', xdpPass(), XDP_ACTION.PASS],
-    ['xdpDrop', xdpDrop(), XDP_ACTION.DROP],
-    ['xdpRedirect', xdpRedirect(1), XDP_ACTION.REDIRECT],
+    ['xdpPass', xdpPass(), 2],
+    ['xdpDrop', xdpDrop(), 1],
+    ['xdpRedirect', xdpRedirect(1), 4],
   ] as const
   for (const [what, source, action] of programs) {
     test(`takes ${what}, which returns ${action}`, { skip: noBpf }, () => {
@@ -66,13 +67,19 @@ describe('the real verifier', () => {
     assert.deepEqual(again, info)
     assert.throws(() => real(openProgram(info.id)), { code: 'ENOENT', syscall: 'bpf BPF_PROG_GET_FD_BY_ID' })
   })
+})
 
-  test('nothing is pinned where nothing is', { skip: noBpf }, () => {
-    assert.throws(() => real(openPinned('/sys/fs/bpf/veth-nl-none')), {
-      code: 'ENOENT',
-      syscall: 'bpf BPF_OBJ_GET',
-    })
+test('a pinned program is opened by its path', () => {
+  const { asked, outcome } = play(openPinned('/sys/fs/bpf/x'), question => {
+    assert.equal(new TextDecoder().decode(buffer(question, 0)!), '/sys/fs/bpf/x\0')
+    return 7
   })
+  assert.deepEqual(asked, ['bpf 7']) // BPF_OBJ_GET
+  assert.equal(outcome, 7)
+})
+
+test('nothing is pinned where nothing is', { skip: noBpf }, () => {
+  assert.throws(() => real(openPinned('/sys/fs/bpf/none')), { code: 'ENOENT', syscall: 'bpf BPF_OBJ_GET' })
 })
 
 describe('loading', () => {
@@ -107,6 +114,17 @@ describe('loading', () => {
     assert(outcome instanceof SystemError && !(outcome instanceof ProgramError))
     assert.equal(outcome.code, 'EPERM')
     assert.equal(outcome.syscall, 'bpf BPF_PROG_LOAD')
+    assert.match(outcome.message, /needs CAP_BPF and CAP_NET_ADMIN for XDP/)
+  })
+
+  test('lets an error of the way into a namespace be', () => {
+    const failed = new SystemError(EPERM, 'setns')
+    const operation = loadProgram(BAD)
+    operation.next()
+    assert.throws(() => operation.next({ failed: new TypeError('no shim') }), new TypeError('no shim'))
+    const step = testRunXdp(3, FRAME, OWN_NETNS)
+    step.next()
+    assert.throws(() => step.next({ failed }), failed)
   })
 
   test('is tried again when a signal disturbed it, five times at most', () => {
@@ -139,7 +157,7 @@ describe('withDescriptor', () => {
   })
 })
 
-test('a literal of each register operand keeps its meaning', { skip: noBpf }, () => {
+test('a result is 32 bits without a sign', { skip: noBpf }, () => {
   const source: ProgramSource = { type: 'XDP', name: 'answer', license: 'MIT', code: [mov(R0, -1), exit()] }
   const result = real(withDescriptor(loadProgram(source), fd => testRunXdp(fd, FRAME, OWN_NETNS)))
   assert.equal(result, 0xffffffff)

@@ -1,0 +1,23 @@
+import type { DeviceRef } from '../wire/device-ref.ts'
+import type { Operation } from '../wire/operation.ts'
+import { gatherFacts } from './facts.ts'
+import { judge } from './judge.ts'
+import type { Verdict } from './verdict.ts'
+
+export interface ExplainOptions {
+  /** The frame's length in bytes, without its checksum; 64 when left out. */
+  readonly frameSize?: number
+}
+
+export const SHORT_FRAME = 64
+
+/**
+ * Whether an XDP program in native mode can redirect into a device, and if not, why. Reads only.
+ * @throws NetlinkError ENODEV when there is no such device, EPERM where the peer's namespace may not be entered.
+ */
+export function* explainRedirect(ref: DeviceRef, { frameSize = SHORT_FRAME }: ExplainOptions): Operation<Verdict> {
+  if (!Number.isInteger(frameSize) || frameSize < 1) {
+    throw new RangeError(`frameSize must be a number of bytes, not ${frameSize}`)
+  }
+  return judge(yield* gatherFacts(ref), frameSize)
+}

@@ -1,0 +1,11 @@
+/** Bytes of an Ethernet header, and of one VLAN tag beyond it. */
+const ETH_HLEN = 14
+const VLAN_HLEN = 4
+
+/**
+ * The longest frame, in bytes without the checksum, that a device of this MTU takes from a redirect.
+ * Source: xdp_ok_fwd_dev() → __is_skb_forwardable(), include/linux/netdevice.h.
+ */
+export function longestFrame(mtu: number): number {
+  return mtu + ETH_HLEN + VLAN_HLEN
+}

@@ -1,0 +1,49 @@
+import { getNetnsId } from '../rtnetlink/netns-id.ts'
+import { SystemError } from '../wire/errors.ts'
+import type { Netns } from '../wire/netns.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+
+/** Which namespaces a namespace's ids stood for when they were last looked up. */
+type Known = Map<number, Netns>
+
+/**
+ * The namespace that `netns` knows by an id: a named one, else one that a process is in, else null.
+ * What is remembered is asked again before it is believed, since ids are given anew.
+ */
+export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
+  const known = yield* remembered(netns)
+  const before = known.get(id)
+  if (before !== undefined && (yield* idOf(netns, before)) === id) return before
+  known.delete(id)
+  for (const held of ['by name', 'by process'] as const) {
+    for (const candidate of yield* ask<'namespaces'>({ kind: 'namespaces', held })) {
+      const found = yield* idOf(netns, candidate)
+      if (found !== null) known.set(found, candidate)
+    }
+    const match = known.get(id)
+    if (match !== undefined) return match
+  }
+  return null
+}
+
+/** Gone, another one by now, or not ours to look at. */
+const PASSED_OVER = new Set(['ENOENT', 'ESRCH', 'ESTALE', 'EACCES', 'EPERM', 'EINVAL'])
+
+/** null also for a candidate that is gone meanwhile, or that may not be looked at. */
+function* idOf(netns: Netns, candidate: Netns): Operation<number | null> {
+  try {
+    return yield* getNetnsId(netns, candidate)
+  } catch (error) {
+    if (error instanceof SystemError && PASSED_OVER.has(error.code)) return null
+    throw error
+  }
+}
+
+function* remembered(netns: Netns): Operation<Known> {
+  const memory = yield* ask<'memory'>({ kind: 'memory' })
+  const { inode } = yield* ask<'identify'>({ kind: 'identify', netns })
+  const key = `namespace ids of ${inode}`
+  const known = (memory.get(key) as Known | undefined) ?? new Map<number, Netns>()
+  memory.set(key, known)
+  return known
+}

@@ -1,0 +1,80 @@
+import type { Link } from '../rtnetlink/link.ts'
+import { getLink, listLinks, newLink } from '../rtnetlink/link-operations.ts'
+import { checkNewName } from '../wire/device-ref.ts'
+import type { Netns } from '../wire/netns.ts'
+import type { Operation } from '../wire/operation.ts'
+import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
+import { PeerError } from './peer-error.ts'
+
+/** How one end of a new pair is to be. */
+export interface NewVethEnd {
+  readonly name: string
+  /** null: the namespace in which the pair is made. */
+  readonly netns: Netns | null
+  readonly up: boolean
+  readonly mtu: number | null
+  readonly address: string | null
+  readonly rxQueues: number | null
+  readonly txQueues: number | null
+}
+
+/**
+ * Makes a pair, its ends where they are wanted.
+ * @throws NetlinkError EEXIST when a name is taken, EPERM without CAP_NET_ADMIN.
+ */
+export function* createVethPair(netns: Netns, first: NewVethEnd, second: NewVethEnd): Operation<VethPair> {
+  yield* newLink(netns, { ...asChange(first), linkinfo: { kind: 'veth', data: { peer: asChange(second) } } })
+  const target = yield* madeEnd(netns, first)
+  const peer = yield* madeEnd(netns, second)
+  return { target, peer }
+}
+
+/** A veth whose peer could not be reached stands alone. */
+export interface ListedPair {
+  readonly target: VethEnd
+  readonly peer: VethEnd | null
+}
+
+/** The veth pairs with an end in a namespace; each pair once, however many of its ends are there. */
+export function* listVethPairs(netns: Netns): Operation<ListedPair[]> {
+  const links = yield* listLinks(netns)
+  const byIndex = new Map(links.map(link => [link.index, link]))
+  const pairs: ListedPair[] = []
+  for (const link of links) {
+    if (link.kind !== 'veth') continue
+    const target = { netns, link }
+    if (link.linkNetnsId !== null) {
+      pairs.push({ target, peer: yield* peerElsewhere(netns, link) })
+    } else if (link.index < link.link || !byIndex.has(link.link)) {
+      const peer = byIndex.get(link.link)
+      pairs.push({ target, peer: peer === undefined ? null : { netns, link: peer } })
+    }
+  }
+  return pairs
+}
+
+function* peerElsewhere(netns: Netns, link: Link): Operation<VethEnd | null> {
+  try {
+    return (yield* getVethPair({ netns, device: link.index })).peer
+  } catch (error) {
+    if (error instanceof PeerError) return null
+    throw error
+  }
+}
+
+function* madeEnd(netns: Netns, end: NewVethEnd): Operation<VethEnd> {
+  const where = end.netns ?? netns
+  return { netns: where, link: yield* getLink({ netns: where, device: end.name }) }
+}
+
+function asChange(end: NewVethEnd) {
+  return {
+    name: checkNewName(end.name),
+    netns: end.netns,
+    up: end.up ? true : null,
+    mtu: end.mtu,
+    address: end.address,
+    numRxQueues: end.rxQueues,
+    numTxQueues: end.txQueues,
+  }
+}

@@ -1,0 +1,49 @@
+import type { Link } from '../rtnetlink/link.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import { type Netns, netnsLabel } from '../wire/netns.ts'
+
+/** Why a device has no veth peer to show. */
+export class PeerError extends Error {
+  override name = 'PeerError'
+  /** NOT_VETH: it is something else. UNREACHABLE: the peer's namespace cannot be found or entered from here. */
+  readonly code: 'ERR_VETH_NL_NOT_VETH' | 'ERR_VETH_NL_PEER_UNREACHABLE'
+  readonly device: string
+  readonly netns: Netns
+  /** Of a peer that cannot be reached: its link as seen from this end's namespace, where the kernel tells it. */
+  readonly peer: Link | null
+  /** Of a peer that cannot be reached: its namespace, where that is known and only entering it is refused. */
+  readonly peerNetns: Netns | null
+
+  constructor(
+    code: PeerError['code'],
+    ref: DeviceRef,
+    message: string,
+    peer: Link | null = null,
+    peerNetns: Netns | null = null,
+  ) {
+    super(message)
+    this.code = code
+    this.device = String(ref.device)
+    this.netns = ref.netns
+    this.peer = peer
+    this.peerNetns = peerNetns
+  }
+}
+
+export function notVeth(ref: DeviceRef, { kind }: Link): PeerError {
+  const what = kind === '' ? 'not a virtual link' : `of kind '${kind}'`
+  return new PeerError('ERR_VETH_NL_NOT_VETH', ref, `${ref.device} in ${netnsLabel(ref.netns)} is ${what}, not a veth`)
+}
+
+export function unreachable(ref: DeviceRef, { link, linkNetnsId }: Link, known: Link | null, netns: Netns | null) {
+  const peer =
+    known === null
+      ? `index ${link} in the namespace that ${netnsLabel(ref.netns)} knows as id ${linkNetnsId}`
+      : `'${known.name}' (index ${known.index}, ${known.up ? 'up' : 'down'}, mtu ${known.mtu})`
+  const why =
+    netns === null
+      ? 'no named namespace and no process in sight is in it; pass { netns } if you know a way to it'
+      : `${netnsLabel(netns)} cannot be entered; it needs CAP_SYS_ADMIN over it`
+  const message = `the peer of ${ref.device}, ${peer}, is out of reach: ${why}`
+  return new PeerError('ERR_VETH_NL_PEER_UNREACHABLE', ref, message, known, netns)
+}

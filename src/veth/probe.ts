@@ -1,0 +1,111 @@
+import { withDescriptor } from '../bpf/descriptor.ts'
+import { loadProgram } from '../bpf/program.ts'
+import { xdpRedirect } from '../bpf/programs.ts'
+import {
+  closeRedirectCounter,
+  openRedirectCounter,
+  type RedirectCount,
+  readRedirectCounter,
+} from '../bpf/redirect-counter.ts'
+import { runLiveFrames } from '../bpf/test-run.ts'
+import { getLink } from '../rtnetlink/link-operations.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import { errnoName } from '../wire/errno.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+import { SHORT_FRAME } from './explain.ts'
+import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
+import { probeFrame } from './probe-frame.ts'
+
+export interface ProbeOptions {
+  /** 64 when left out. */
+  readonly frames?: number
+  /** Bytes of each frame without its checksum, 14 to 3400; 64 when left out. */
+  readonly size?: number
+}
+
+/** What became of frames that a native-mode XDP program redirected. */
+export interface ProbeResult {
+  readonly sent: number
+  /** By the peer's own counter of received packets. */
+  readonly delivered: number
+  /** The errno's name under which most frames were refused, null when none were. */
+  readonly code: string | null
+  /** How the redirects ended, by tracepoint. */
+  readonly outcomes: readonly RedirectCount[]
+}
+
+/** A veth's ring holds 256 frames per queue (VETH_RING_SIZE), and must not be filled faster than it is emptied. */
+const BURST = 64
+const LONGEST_PROBE = 3400
+
+/**
+ * Sends frames into a veth as a native-mode program on a NIC would, and counts what arrives at its peer. The
+ * frames have an experimental ethertype, on which no stack acts. Linux 5.18; CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON.
+ * @throws PeerError, ProgramError, SystemError EPERM.
+ */
+export function* probeRedirect(
+  ref: DeviceRef,
+  { frames = BURST, size = SHORT_FRAME }: ProbeOptions,
+): Operation<ProbeResult> {
+  checkNumber('frames', frames, 1, 1_000_000)
+  checkNumber('size', size, 14, LONGEST_PROBE)
+  const pair = yield* getVethPair(ref)
+  const self = yield* ask<'self'>({ kind: 'self' })
+  const counter = yield* openRedirectCounter(self)
+  try {
+    const arrived = yield* withDescriptor(loadProgram(xdpRedirect(pair.target.link.index)), program =>
+      sendAll(program, pair, frames, size),
+    )
+    const outcomes = yield* readRedirectCounter(counter)
+    const accepted = outcomes.reduce((sum, outcome) => sum + outcome.accepted, 0)
+    // The peer also counts what others send it; no more of ours can have arrived than the driver accepted.
+    return { sent: frames, delivered: Math.min(arrived, accepted), code: mostRefused(outcomes), outcomes }
+  } finally {
+    yield* closeRedirectCounter(counter)
+  }
+}
+
+/** Returns how many packets the peer received meanwhile. */
+function* sendAll(program: number, { target, peer }: VethPair, frames: number, size: number): Operation<number> {
+  const frame = probeFrame(peer.link.address, size)
+  const before = yield* received(peer)
+  let arrived = 0
+  for (let sent = 0; sent < frames; ) {
+    const count = Math.min(BURST, frames - sent)
+    yield* runLiveFrames({ program, frame, count, netns: target.netns })
+    sent += count
+    arrived = yield* settled(peer, before, sent)
+  }
+  return arrived
+}
+
+/** Waits, but not long, until the peer's NAPI has taken what was sent. */
+function* settled(peer: VethEnd, before: number, expected: number): Operation<number> {
+  let arrived = (yield* received(peer)) - before
+  for (let patience = 5; arrived < expected && patience > 0; patience--) {
+    yield* ask<'wait'>({ kind: 'wait', milliseconds: 1 })
+    const now = (yield* received(peer)) - before
+    if (now > arrived) patience = 5
+    arrived = now
+  }
+  return arrived
+}
+
+function* received({ netns, link }: VethEnd): Operation<number> {
+  const { stats } = yield* getLink({ netns, device: link.index })
+  return Number(stats?.rxPackets ?? 0n)
+}
+
+function mostRefused(outcomes: readonly RedirectCount[]): string | null {
+  let most: RedirectCount | null = null
+  for (const outcome of outcomes) {
+    if (outcome.errno !== 0 && outcome.refused > (most?.refused ?? 0)) most = outcome
+  }
+  return most === null ? null : errnoName(most.errno)
+}
+
+function checkNumber(what: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${what} must be an integer from ${least} to ${most}, not ${value}`)
+  }
+}

@@ -1,0 +1,117 @@
+import { attachXdp as attachXdpLink } from '../bpf/link.ts'
+import { openPinned, withDescriptor } from '../bpf/descriptor.ts'
+import { getProgramInfo, loadProgram, openProgram, type ProgramSource } from '../bpf/program.ts'
+import type { Link } from '../rtnetlink/link.ts'
+import { getLink } from '../rtnetlink/link-operations.ts'
+import { type AttachMode, attachXdp as attachXdpByNetlink, detachXdp, type Expected } from '../rtnetlink/xdp-attach.ts'
+import type { XdpMode } from '../rtnetlink/xdp-state.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import { SystemError } from '../wire/errors.ts'
+import type { Netns } from '../wire/netns.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+
+/** A program to attach: one to be loaded, or somebody's own, pinned in a BPF file system or open already. */
+export type XdpProgram = ProgramSource | { readonly pinned: string } | { readonly fd: number }
+
+/** A program on a device. */
+export interface AttachedProgram {
+  readonly id: number
+  readonly mode: Exclude<XdpMode, 'none' | 'multi'>
+  /** null where asking for it is not allowed (CAP_SYS_ADMIN). */
+  readonly name: string | null
+}
+
+export interface XdpAttachment {
+  /** 'multi' when programs are attached in several modes. */
+  readonly mode: XdpMode
+  readonly programs: readonly AttachedProgram[]
+}
+
+export interface AttachOptions {
+  /** 'native' when left out. */
+  readonly mode?: AttachMode
+  /**
+   * 'device': it stays until it is detached or the device goes away; 'process': it goes with this process, however
+   * that ends (a bpf_link, Linux 5.9). 'device' when left out.
+   */
+  readonly lifetime?: 'device' | 'process'
+  /** The id of the program whose place it takes; without it there must be none. Linux 5.7; lifetime 'device'. */
+  readonly replaces?: number
+}
+
+/** An attached program, by what it takes to detach it again. */
+export interface Attached {
+  readonly netns: Netns
+  readonly index: number
+  readonly mode: AttachMode
+  readonly programId: number
+  /** The descriptor of the bpf_link that holds it; null when the device does. */
+  readonly link: number | null
+}
+
+/** @throws NetlinkError ENODEV. */
+export function* getXdp(ref: DeviceRef): Operation<XdpAttachment> {
+  const { xdp } = yield* getLink(ref)
+  if (xdp === null || xdp.mode === 'none') return { mode: 'none', programs: [] }
+  const programs: AttachedProgram[] = []
+  for (const [mode, id] of programIds(xdp)) programs.push({ id, mode, name: yield* nameOf(id) })
+  return { mode: xdp.mode, programs }
+}
+
+/**
+ * Attaches a program; nobody else's is replaced unless its id is given.
+ * @throws ProgramError when the verifier refuses the program; NetlinkError or SystemError when the device does.
+ */
+export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachOptions): Operation<Attached> {
+  const { mode = 'native', lifetime = 'device', replaces } = options
+  if (lifetime === 'process' && replaces !== undefined) {
+    throw new TypeError("a program with lifetime 'process' cannot replace another")
+  }
+  const { index } = yield* getLink(ref)
+  if ('fd' in program) return yield* attach(program.fd)
+  const open = 'pinned' in program ? openPinned(program.pinned) : loadProgram(program)
+  return yield* withDescriptor(open, attach)
+
+  function* attach(fd: number): Operation<Attached> {
+    const { id: programId } = yield* getProgramInfo(fd)
+    const { netns } = ref
+    if (lifetime === 'process') {
+      const link = yield* attachXdpLink(fd, index, mode, netns)
+      return { netns, index, mode, programId, link }
+    }
+    yield* replaces === undefined
+      ? attachXdpByNetlink(netns, index, fd, mode, 'nothing')
+      : withOpenProgram(replaces, expected => attachXdpByNetlink(netns, index, fd, mode, expected))
+    return { netns, index, mode, programId, link: null }
+  }
+}
+
+/** Takes a program off again, if it is still the one that was attached. */
+export function* detachAttached({ netns, index, mode, programId, link }: Attached): Operation<void> {
+  if (link !== null) yield* ask<'close'>({ kind: 'close', fd: link })
+  else yield* withOpenProgram(programId, ({ fd }) => detachXdp(netns, index, mode, fd))
+}
+
+function withOpenProgram(id: number, use: (expected: { fd: number }) => Operation<void>): Operation<void> {
+  return withDescriptor(openProgram(id), fd => use({ fd }))
+}
+
+function programIds(xdp: NonNullable<Link['xdp']>): [AttachedProgram['mode'], number][] {
+  const ids: [AttachedProgram['mode'], number][] = [
+    ['native', xdp.nativeProgramId],
+    ['generic', xdp.genericProgramId],
+    ['offload', xdp.offloadProgramId],
+  ]
+  return ids.filter(([, id]) => id !== 0)
+}
+
+function* nameOf(id: number): Operation<string | null> {
+  try {
+    return yield* withDescriptor(openProgram(id), function* (fd) {
+      return (yield* getProgramInfo(fd)).name
+    })
+  } catch (error) {
+    if (error instanceof SystemError) return null
+    throw error
+  }
+}
