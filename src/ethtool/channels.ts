@@ -41,7 +41,10 @@ export function* getChannels(ref: DeviceRef): Operation<Channels> {
  * Returns the channels as the kernel has them afterwards.
  * @throws NetlinkError EINVAL for counts beyond the maxima, EPERM without CAP_NET_ADMIN.
  */
-export function* setChannels(ref: DeviceRef, { rx, tx, other, combined }: ChannelCounts): Operation<Channels> {
+export function* setChannels(
+  ref: DeviceRef,
+  { rx, tx, other, combined }: ChannelCounts,
+): Operation<Channels> {
   const counts = { rx, tx, other, combined }
   for (const [name, count] of Object.entries(counts)) {
     if (count !== undefined && (!Number.isInteger(count) || count < 0)) {

@@ -1,5 +1,5 @@
 import { nested } from '../wire/attribute.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, get } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
@@ -92,7 +92,7 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
     throw new FeatureError(
       'ERR_VETH_NL_FEATURE_REFUSED',
       feature,
-      `feature '${feature}' of ${ref.device} is still ${on ? 'off' : 'on'}: ${why}`,
+      `feature '${feature}' of ${deviceLabel(ref)} is still ${on ? 'off' : 'on'}: ${why}`,
     )
   }
   const changed = before.names.filter((_, bit) => before.active(bit) !== after.active(bit))
@@ -158,10 +158,10 @@ function byName(bits: FeatureBits): Features {
   return features as Features
 }
 
-function changeableBits(bits: FeatureBits, feature: string, { device }: DeviceRef): number[] {
+function changeableBits(bits: FeatureBits, feature: string, ref: DeviceRef): number[] {
   const meant = bits.bitsOf(feature)
   if (meant.length === 0) {
-    const near = nearNames(feature, [...bits.aliases.keys(), ...bits.names])
+    const near = nearNames(feature, [...bits.aliases.keys(), ...bits.names.filter(name => name !== '')])
     const hint = near.length === 0 ? '' : `; near it are ${near.map(name => `'${name}'`).join(', ')}`
     throw new FeatureError(
       'ERR_VETH_NL_FEATURE_UNKNOWN',
@@ -176,6 +176,6 @@ function changeableBits(bits: FeatureBits, feature: string, { device }: DeviceRe
   throw new FeatureError(
     'ERR_VETH_NL_FEATURE_FIXED',
     feature,
-    `feature '${feature}' of ${device} is fixed: its driver keeps it ${state}`,
+    `feature '${feature}' of ${deviceLabel(ref)} is fixed: its driver keeps it ${state}`,
   )
 }

@@ -1,7 +1,7 @@
 import { GENL_HDRLEN } from '../genetlink/controller.ts'
 import { genericMessage } from '../genetlink/message.ts'
 import { string, u32 } from '../wire/attribute.ts'
-import { type DeviceRef, LONGEST_NAME } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel, LONGEST_NAME } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
 import { OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -45,11 +45,12 @@ export function* ethtoolMessage(
   const subject = {
     message: `ETHTOOL_MSG_${command}`,
     netns: ref?.netns ?? OWN_NETNS,
-    device: String(ref?.device ?? ''),
+    device: ref === null ? '' : deviceLabel(ref),
     writes: command.endsWith('_SET'),
   }
   const message = yield* genericMessage(ETHTOOL, ETHTOOL_MSG[command], subject, attributes)
-  const device = ref === null ? {} : typeof ref.device === 'number' ? { index: ref.device } : { name: ref.device }
+  const device =
+    ref === null ? {} : typeof ref.device === 'number' ? { index: ref.device } : { name: ref.device }
   message.nest(A_HEADER, () => encodeAttributes(message, HEADER, { ...device, flags }))
   return message
 }

@@ -51,7 +51,9 @@ export function* getStringSet(id: number): Operation<readonly string[]> {
   if (known !== undefined) return known as readonly string[]
   const message = yield* ethtoolMessage('STRSET_GET', null, STRING_SET_REPLY, 0)
   const wanted = Object.assign(new StringSet(), { id })
-  encodeAttributes(message, STRING_SET_REPLY, { stringSets: Object.assign(new StringSets(), { sets: [wanted] }) })
+  encodeAttributes(message, STRING_SET_REPLY, {
+    stringSets: Object.assign(new StringSets(), { sets: [wanted] }),
+  })
   const reply = yield* get(message, ethtoolReply(StringSetReply, STRING_SET_REPLY))
   const names: string[] = []
   for (const { index, value } of reply.stringSets?.sets[0]?.strings?.strings ?? []) names[index] = value

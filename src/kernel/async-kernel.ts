@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
-import type { AsyncKernel } from './kernel.ts'
+import type { AsyncKernel, Limits } from './kernel.ts'
 import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
-import { converse, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
+import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listProcessNetnsInSlices, openNetns } from './netns-files.ts'
-import { loadShim, type Shim } from './shim.ts'
+import { type Done, loadShim, type Shim } from './shim.ts'
 import { Sockets } from './sockets.ts'
+import { Turns } from './turns.ts'
 
 /** What is decoded between two turns of the event loop: some 80 links, a fraction of a millisecond. */
 const BUFFER = 128 * 1024
@@ -20,138 +21,98 @@ export class PromiseKernel implements AsyncKernel {
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
   readonly #memory = new Map<string, unknown>()
-  readonly #timeout: number
-  /** Settled when the crossing that was asked for last has come back. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
-  /** timeout: the longest wait for an answer, in milliseconds. */
-  constructor({ timeout = 30_000, shim = loadShim() }: { timeout?: number; shim?: Shim } = {}) {
+  constructor(shim: Shim = loadShim()) {
     this.#shim = shim
     this.#sockets = new Sockets(shim)
-    this.#timeout = timeout
   }
 
-  async answer(question: Ask, signal?: AbortSignal): Promise<Answer> {
+  async answer(question: Ask, limits: Limits = {}): Promise<Answer> {
     try {
-      return await this.#answer(question, signal)
+      return await this.#answer(question, limits)
     } catch (error) {
       return { failed: error as Error }
     }
   }
 
-  async #answer(question: Ask, signal: AbortSignal | undefined): Promise<Answer> {
+  async #answer(question: Ask, limits: Limits): Promise<Answer> {
     switch (question.kind) {
       case 'netlink':
-        return await this.#netlink(question, signal)
+        return await this.#netlink(question, limits)
       case 'bpf':
-        return await this.#bpf(question, signal)
+        return await this.#bpf(question, limits)
       case 'create netns': {
         const { path } = question
         prepareBinding(path)
-        return finishBinding(path, await this.#cross(done => this.#shim.createNetns(path, done)))
+        return finishBinding(path, await this.#change(done => this.#shim.createNetns(path, done)))
       }
       case 'remove netns': {
         const { path } = question
-        return finishUnbinding(path, await this.#cross(done => this.#shim.unmount(path, done)))
+        return finishUnbinding(path, await this.#change(done => this.#shim.unmount(path, done)))
       }
       case 'namespaces':
         return question.held === 'by name' ? listNamedNetns() : await listProcessNetnsInSlices()
       case 'wait':
-        return await pause(question.milliseconds, signal)
+        return await setTimeout(question.milliseconds, null, { signal: limits.signal })
       default:
         return answerAtOnce(question, this.#memory)
     }
   }
 
-  async #netlink(question: Extract<Ask, { kind: 'netlink' }>, signal: AbortSignal | undefined): Promise<Answer> {
-    const conversation = converse(question, this.#sockets, this.#buffer, this.#timeout)
-    let step = conversation.next()
-    while (step.done !== true) {
-      const { slot, request } = step.value
-      // A change is given up only while it waits to be sent.
-      const sent = question.writes && request === null
-      try {
-        step = await this.#cross(
+  async #netlink(question: Extract<Ask, { kind: 'netlink' }>, limits: Limits): Promise<Answer> {
+    const { timeout = DEFAULT_TIMEOUT, signal } = limits
+    const conversation = converse(question, this.#sockets, this.#buffer, timeout)
+    try {
+      let step = conversation.next()
+      while (step.done !== true) {
+        const { slot, request } = step.value
+        const alreadySent = question.writes && request === null
+        step = await this.#turns.take(
           done => {
             const { bytes, datagrams } = this.#buffer
-            return this.#shim.exchange(slot, request, bytes, datagrams, Math.min(this.#timeout, LONGEST_WAIT), done)
+            begin(
+              this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT), done),
+              done,
+            )
           },
           count => conversation.next(count),
-          sent ? undefined : signal,
-          question.writes,
+          { signal: alreadySent ? undefined : signal, awaited: question.writes },
         )
-      } catch (error) {
-        conversation.return({ interrupted: true }) // closes the socket
-        throw error
       }
+      return step.value
+    } finally {
+      conversation.return({ interrupted: true }) // where it was given up: closes its socket
     }
-    return step.value
   }
 
-  async #bpf(question: Extract<Ask, { kind: 'bpf' }>, signal: AbortSignal | undefined): Promise<Answer> {
-    const { command, attr } = question
+  async #bpf(question: Extract<Ask, { kind: 'bpf' }>, { signal }: Limits): Promise<Answer> {
     const netns = openNetns(question.netns)
     try {
+      const { command, attr } = question
       const pointers = bpfPointers(question)
-      // Awaited once sent, as a result may be a descriptor that nobody would close.
-      return await this.#cross(
-        done => this.#shim.bpf(netns, command, attr, pointers, done),
-        result => {
-          if (result < 0) throw new SystemError(result, 'bpf')
-          return result
-        },
-        signal,
-        true,
+      const result = await this.#turns.take(
+        done => begin(this.#shim.bpf(netns, command, attr, pointers, done), done),
+        result => result,
+        { signal, awaited: true }, // the result may be a descriptor, which somebody must close
       )
+      if (result < 0) throw new SystemError(result, 'bpf')
+      return result
     } finally {
       closeNetns(netns)
     }
   }
 
-  /**
-   * Waits for the turn, crosses into the shim, and takes the result before the next one crosses, as they share
-   * a receive buffer. An aborted signal ends the wait at once; the crossing itself goes on to its end unheard,
-   * or, when awaited, is heard.
-   */
-  #cross<T = number>(
-    start: (done: (result: number) => void) => number,
-    take: (result: number) => T = result => result as T,
-    signal?: AbortSignal,
-    awaited = true,
-  ): Promise<T> {
-    let started = false
-    let given = false
-    const work = this.#turn.then(() => {
-      if (given) return undefined
-      started = true
-      return new Promise<T>((resolve, reject) => {
-        const queued = start(result => {
-          if (given) return resolve(undefined as T)
-          try {
-            resolve(take(result))
-          } catch (error) {
-            reject(error)
-          }
-        })
-        if (queued < 0) reject(new SystemError(queued, 'napi_queue_async_work'))
-      })
-    })
-    this.#turn = work.catch(() => {})
-    if (signal === undefined) return work as Promise<T>
-    return new Promise<T>((resolve, reject) => {
-      const abort = () => {
-        if (started && awaited) return
-        given = true
-        reject(signal.reason)
-      }
-      if (signal.aborted) return abort()
-      signal.addEventListener('abort', abort, { once: true })
-      ;(work as Promise<T>).then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-    })
+  #change(start: (done: Done) => number): Promise<number> {
+    return this.#turns.take(
+      done => begin(start(done), done),
+      result => result,
+      { awaited: true },
+    )
   }
 }
 
-async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<null> {
-  await setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal })
-  return null
+/** The shim answers 0 when the work is queued, and otherwise why it could not be. */
+function begin(queued: number, done: Done): void {
+  if (queued < 0) done(queued)
 }

@@ -5,7 +5,7 @@ import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
 
-type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'self' | 'memory' }>
+type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'self' | 'shelter' | 'memory' }>
 
 /** The questions whose answers never wait for the kernel: the same in both forms. */
 export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
@@ -17,6 +17,8 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
       return identifyNetns(question.netns)
     case 'self':
       return self()
+    case 'shelter':
+      return null
     case 'memory':
       return memory
   }

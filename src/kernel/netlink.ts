@@ -40,6 +40,9 @@ const ETIMEDOUT = 110
 /** How often a read is put again after its answer was lost (too long for the buffer, or the socket closed). */
 const ATTEMPTS = 4
 
+/** Milliseconds for an answer, where the caller says nothing. */
+export const DEFAULT_TIMEOUT = 30_000
+
 /**
  * The longest that one exchange waits, in milliseconds; the time limit is made of several. A pool thread that
  * waits cannot be called back, and a worker thread cannot end before it.
@@ -129,7 +132,8 @@ function takeDatagrams(conversation: Conversation, buffer: ReceiveBuffer, count:
 }
 
 function lost(question: NetlinkAsk, errno: number): false {
-  if (question.writes) throw new SystemError(errno, 'recvmsg', 'the outcome of a change was lost: look before repeating it')
+  if (question.writes)
+    throw new SystemError(errno, 'recvmsg', 'the outcome of a change was lost: look before repeating it')
   return false
 }
 

@@ -31,7 +31,8 @@ export class Sockets {
       const socket = this.#idle[i]!
       if (socket.path !== netns.path || socket.protocol !== protocol) continue
       this.#idle.splice(i, 1)
-      if (socket.inode === inode && (netns.inode === null || netns.inode === inode || inode === 0)) return socket
+      if (socket.inode === inode && (netns.inode === null || netns.inode === inode || inode === 0))
+        return socket
       this.drop(socket)
     }
     return this.open(netns, protocol, inode)

@@ -1,8 +1,8 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
-import type { Kernel } from './kernel.ts'
+import type { Kernel, Limits } from './kernel.ts'
 import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
-import { converse, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
+import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listProcessNetns, openNetns } from './netns-files.ts'
 import { loadShim, type Shim } from './shim.ts'
 import { Sockets } from './sockets.ts'
@@ -16,27 +16,24 @@ export class SyncKernel implements Kernel {
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
   readonly #memory = new Map<string, unknown>()
-  readonly #timeout: number
 
-  /** timeout: the longest wait for an answer, in milliseconds; the kernel's own work cannot be cut short. */
-  constructor({ timeout = 30_000, shim = loadShim() }: { timeout?: number; shim?: Shim } = {}) {
+  constructor(shim: Shim = loadShim()) {
     this.#shim = shim
     this.#sockets = new Sockets(shim)
-    this.#timeout = timeout
   }
 
-  answer(question: Ask): Answer {
+  answer(question: Ask, { timeout = DEFAULT_TIMEOUT }: Limits = {}): Answer {
     try {
-      return this.#answer(question)
+      return this.#answer(question, timeout)
     } catch (error) {
       return { failed: error as Error }
     }
   }
 
-  #answer(question: Ask): Answer {
+  #answer(question: Ask, timeout: number): Answer {
     switch (question.kind) {
       case 'netlink':
-        return this.#netlink(question)
+        return this.#netlink(question, timeout)
       case 'bpf':
         return this.#bpf(question)
       case 'create netns':
@@ -54,13 +51,15 @@ export class SyncKernel implements Kernel {
     }
   }
 
-  #netlink(question: Extract<Ask, { kind: 'netlink' }>): Answer {
-    const conversation = converse(question, this.#sockets, this.#buffer, this.#timeout)
+  #netlink(question: Extract<Ask, { kind: 'netlink' }>, timeout: number): Answer {
+    const conversation = converse(question, this.#sockets, this.#buffer, timeout)
     let step = conversation.next()
     while (step.done !== true) {
       const { slot, request } = step.value
       const { bytes, datagrams } = this.#buffer
-      step = conversation.next(this.#shim.exchange(slot, request, bytes, datagrams, Math.min(this.#timeout, LONGEST_WAIT)))
+      step = conversation.next(
+        this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT)),
+      )
     }
     return step.value
   }

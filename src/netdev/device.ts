@@ -6,7 +6,15 @@ import { Attributes, encodeAttributes, table } from '../wire/table.ts'
 import { netdevMessage, netdevReply } from './message.ts'
 
 /** Source: enum netdev_xdp_act, include/uapi/linux/netdev.h. */
-const XDP_ACT = ['basic', 'redirect', 'ndo-xmit', 'xsk-zerocopy', 'hw-offload', 'rx-sg', 'ndo-xmit-sg'] as const
+const XDP_ACT = [
+  'basic',
+  'redirect',
+  'ndo-xmit',
+  'xsk-zerocopy',
+  'hw-offload',
+  'rx-sg',
+  'ndo-xmit-sg',
+] as const
 
 /**
  * What a driver says it can do for XDP: 'ndo-xmit' is to take redirected frames, 'ndo-xmit-sg' such of several
@@ -25,17 +33,17 @@ const NETDEV_DEVICE = table<NetdevDevice>([
 ])
 
 /** @throws UnsupportedError before Linux 6.3; NetlinkError ENODEV. */
-export function* getXdpFeatures(netns: Netns, index: number): Operation<Set<XdpFeature>> {
+export function* getXdpFeatures(netns: Netns, index: number): Operation<XdpFeature[]> {
   const message = yield* netdevMessage('DEV_GET', netns, index, NETDEV_DEVICE, 0)
   encodeAttributes(message, NETDEV_DEVICE, { index })
   const { xdpFeatures } = yield* get(message, netdevReply(NetdevDevice, NETDEV_DEVICE))
   return named(xdpFeatures)
 }
 
-function named(bits: bigint): Set<XdpFeature> {
-  const features = new Set<XdpFeature>()
-  for (let bit = 0; bit < 64; bit++) {
-    if ((bits >> BigInt(bit)) & 1n) features.add(XDP_ACT[bit] ?? `bit-${bit}`)
+function named(bits: bigint): XdpFeature[] {
+  const features: XdpFeature[] = []
+  for (let bit = 0; bits >> BigInt(bit) !== 0n; bit++) {
+    if ((bits >> BigInt(bit)) & 1n) features.push(XDP_ACT[bit] ?? `bit-${bit}`)
   }
   return features
 }

@@ -4,7 +4,7 @@ import type { Message } from '../wire/message.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { Decode } from '../wire/request.ts'
-import { decodeAttributes, type AttributeIndex, type Table } from '../wire/table.ts'
+import { type AttributeIndex, decodeAttributes, type Table } from '../wire/table.ts'
 
 /** The netdev family. Source: Documentation/netlink/specs/netdev.yaml. */
 const NETDEV = { name: 'netdev', version: 1, since: '6.3' } as const

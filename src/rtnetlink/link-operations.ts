@@ -1,4 +1,4 @@
-import { checkNewName, type DeviceRef, LONGEST_NAME } from '../wire/device-ref.ts'
+import { checkNewName, type DeviceRef, deviceLabel, LONGEST_NAME } from '../wire/device-ref.ts'
 import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
@@ -12,8 +12,8 @@ import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
  * One link. A round trip of some microseconds, whatever the number of links.
  * @throws NetlinkError ENODEV when there is none of that name or index.
  */
-export function* getLink({ netns, device }: DeviceRef): Operation<Link> {
-  return yield* get(linkRequest(netns, device), decodeLink)
+export function* getLink(ref: DeviceRef): Operation<Link> {
+  return yield* get(linkRequest(ref), decodeLink)
 }
 
 /**
@@ -21,7 +21,7 @@ export function* getLink({ netns, device }: DeviceRef): Operation<Link> {
  * @throws NetlinkError EACCES without CAP_NET_ADMIN over the other namespace, EINVAL for an unassigned id.
  */
 export function* getLinkThrough(netns: Netns, netnsId: number, index: number): Operation<Link> {
-  const message = linkRequest(netns, index)
+  const message = linkRequest({ netns, device: index })
   message.attribute(IFLA.TARGET_NETNSID, () => message.s32(netnsId))
   return yield* get(message, decodeLink)
 }
@@ -46,7 +46,7 @@ export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation
   if (change.name != null) checkNewName(change.name)
   // A new name can be given only to a link that is meant by its index.
   const index = typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index
-  const message = linkMessage(ref.netns, String(ref.device), 'SETLINK', NLM_F.ACK, true)
+  const message = linkMessage(ref.netns, deviceLabel(ref), 'SETLINK', NLM_F.ACK, true)
   encodeLinkChange(message, { ...change, index })
   yield* command(message)
 }
@@ -54,13 +54,14 @@ export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation
 /** Deletes a link; a veth takes its peer along. */
 export function* deleteLink(ref: DeviceRef): Operation<void> {
   const { index } = yield* getLink(ref)
-  const message = linkMessage(ref.netns, String(ref.device), 'DELLINK', NLM_F.ACK, true)
+  const message = linkMessage(ref.netns, deviceLabel(ref), 'DELLINK', NLM_F.ACK, true)
   encodeLinkChange(message, { index })
   yield* command(message)
 }
 
-function linkRequest(netns: Netns, device: string | number): Message {
-  const message = linkMessage(netns, String(device), 'GETLINK', 0, false)
+function linkRequest(ref: DeviceRef): Message {
+  const { netns, device } = ref
+  const message = linkMessage(netns, deviceLabel(ref), 'GETLINK', 0, false)
   encodeLinkChange(message, typeof device === 'number' ? { index: device } : {})
   if (typeof device === 'string') {
     const attribute = new TextEncoder().encode(device).length > LONGEST_NAME ? IFLA.ALT_IFNAME : IFLA.IFNAME

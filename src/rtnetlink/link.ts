@@ -47,7 +47,8 @@ const propertyList = nested(PropertyList, PROPERTY_LIST)
 const altNames: Kind<string[]> = {
   ...propertyList,
   read: (view, at, length) => propertyList.read(view, at, length).altNames,
-  write: (writer, names) => propertyList.write(writer, Object.assign(new PropertyList(), { altNames: names })),
+  write: (writer, names) =>
+    propertyList.write(writer, Object.assign(new PropertyList(), { altNames: names })),
 }
 
 /** A network device. Source: include/uapi/linux/if_link.h, net/core/rtnetlink.c (rtnl_fill_ifinfo). */

@@ -15,7 +15,10 @@ export const SHORT_FRAME = 64
  * Whether an XDP program in native mode can redirect into a device, and if not, why. Reads only.
  * @throws NetlinkError ENODEV when there is no such device, EPERM where the peer's namespace may not be entered.
  */
-export function* explainRedirect(ref: DeviceRef, { frameSize = SHORT_FRAME }: ExplainOptions): Operation<Verdict> {
+export function* explainRedirect(
+  ref: DeviceRef,
+  { frameSize = SHORT_FRAME }: ExplainOptions,
+): Operation<Verdict> {
   if (!Number.isInteger(frameSize) || frameSize < 1) {
     throw new RangeError(`frameSize must be a number of bytes, not ${frameSize}`)
   }

@@ -18,7 +18,7 @@ export interface RedirectFacts {
   readonly pid: number
   readonly target: VethEnd
   /** null before Linux 6.3, which has no such bits. */
-  readonly targetXdpFeatures: ReadonlySet<XdpFeature> | null
+  readonly targetXdpFeatures: readonly XdpFeature[] | null
   /** null for a target that is no veth, and for a peer out of reach. */
   readonly peer: PeerFacts | null
   /** Of a peer out of reach: why, and what is known of it all the same. */

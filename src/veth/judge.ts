@@ -35,9 +35,23 @@ export function judge(facts: RedirectFacts, frameSize: number): Verdict {
   const first = failures[0]
   if (first !== undefined) {
     const delivers = first.check.ok === null ? null : false
-    const repairs = facts.peer === null ? [] : repairsFor(facts, facts.peer, failures.map(({ check }) => check.name))
+    const repairs =
+      facts.peer === null
+        ? []
+        : repairsFor(
+            facts,
+            facts.peer,
+            failures.map(({ check }) => check.name),
+          )
     const { code, where } = first
-    return { delivers, code, where, checks, repairs, summary: explain(facts, first, cause(failures), repairs) }
+    return {
+      delivers,
+      code,
+      where,
+      checks,
+      repairs,
+      summary: explain(facts, first, cause(failures), repairs),
+    }
   }
   const summary = `A native-mode redirect into ${target.link.name} will arrive at ${at(facts.peer!)}.`
   return { delivers: true, code: null, where: null, checks, repairs: [], summary }
@@ -46,10 +60,15 @@ export function judge(facts: RedirectFacts, frameSize: number): Verdict {
 function takesRedirects({ target, targetXdpFeatures }: RedirectFacts): Check | Failure {
   const about = subject('takes redirects', target.netns, target.link)
   if (targetXdpFeatures === null) {
-    return { ...about, value: null, ok: null, evidence: 'no netdev family: this kernel has no xdp-features to check' }
+    return {
+      ...about,
+      value: null,
+      ok: null,
+      evidence: 'no netdev family: this kernel has no xdp-features to check',
+    }
   }
-  const value = targetXdpFeatures.has('ndo-xmit')
-  const evidence = `NETDEV_CMD_DEV_GET: xdp-features are ${[...targetXdpFeatures].join(', ') || 'none'}`
+  const value = targetXdpFeatures.includes('ndo-xmit')
+  const evidence = `NETDEV_CMD_DEV_GET: xdp-features are ${targetXdpFeatures.join(', ') || 'none'}`
   const check = { ...about, value, ok: value, evidence }
   if (value) return check
   return {
@@ -83,7 +102,10 @@ function peerSteps(facts: RedirectFacts, peer: PeerFacts, frameSize: number): (C
     { ...groOn, evidence: `ETHTOOL_MSG_FEATURES_GET: rx-gro wanted ${gro.wanted}, active ${gro.active}` },
     { ...program, evidence: `RTM_GETLINK: IFLA_XDP says ${link.xdp?.mode ?? 'none'}` },
     peerNapi(facts, peer),
-    frameFits(netns, link, 'frame fits peer', frameSize, { code: null, where: { function: 'veth_xdp_xmit', tracepoint: null } }),
+    frameFits(netns, link, 'frame fits peer', frameSize, {
+      code: null,
+      where: { function: 'veth_xdp_xmit', tracepoint: null },
+    }),
   ]
 }
 
@@ -166,7 +188,8 @@ function explain(
     code === null
       ? `${where?.function} drops it without an error`
       : `${where?.function} refuses it with ${code}, shown by ${where?.tracepoint}`
-  const cure = repairs.length === 0 ? '' : ` To repair it: ${repairs.map(({ command }) => command).join('; ')}`
+  const cure =
+    repairs.length === 0 ? '' : ` To repair it: ${repairs.map(({ command }) => command).join('; ')}`
   return `A native-mode redirect into ${name} fails: ${because}; ${reported}.${cure}`
 }
 

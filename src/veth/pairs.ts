@@ -1,8 +1,8 @@
 import type { Link } from '../rtnetlink/link.ts'
-import { getLink, listLinks, newLink } from '../rtnetlink/link-operations.ts'
+import { deleteLink, getLink, listLinks, newLink, setLink } from '../rtnetlink/link-operations.ts'
 import { checkNewName } from '../wire/device-ref.ts'
 import type { Netns } from '../wire/netns.ts'
-import type { Operation } from '../wire/operation.ts'
+import { type Operation, sheltered } from '../wire/operation.ts'
 import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
 import { PeerError } from './peer-error.ts'
 
@@ -24,9 +24,12 @@ export interface NewVethEnd {
  */
 export function* createVethPair(netns: Netns, first: NewVethEnd, second: NewVethEnd): Operation<VethPair> {
   yield* newLink(netns, { ...asChange(first), linkinfo: { kind: 'veth', data: { peer: asChange(second) } } })
-  const target = yield* madeEnd(netns, first)
-  const peer = yield* madeEnd(netns, second)
-  return { target, peer }
+  try {
+    return { target: yield* finishEnd(netns, first), peer: yield* finishEnd(netns, second) }
+  } catch (error) {
+    yield* sheltered(deleteLink({ netns: first.netns ?? netns, device: first.name }))
+    throw error
+  }
 }
 
 /** A veth whose peer could not be reached stands alone. */
@@ -62,16 +65,17 @@ function* peerElsewhere(netns: Netns, link: Link): Operation<VethEnd | null> {
   }
 }
 
-function* madeEnd(netns: Netns, end: NewVethEnd): Operation<VethEnd> {
-  const where = end.netns ?? netns
-  return { netns: where, link: yield* getLink({ netns: where, device: end.name }) }
+/** A veth that is to be up when it is made fails with ENOTCONN: at that moment it has no peer yet. */
+function* finishEnd(netns: Netns, end: NewVethEnd): Operation<VethEnd> {
+  const ref = { netns: end.netns ?? netns, device: end.name }
+  if (end.up) yield* setLink(ref, { up: true })
+  return { netns: ref.netns, link: yield* getLink(ref) }
 }
 
 function asChange(end: NewVethEnd) {
   return {
     name: checkNewName(end.name),
     netns: end.netns,
-    up: end.up ? true : null,
     mtu: end.mtu,
     address: end.address,
     numRxQueues: end.rxQueues,

@@ -1,5 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel } from '../wire/device-ref.ts'
 import { type Netns, netnsLabel } from '../wire/netns.ts'
 
 /** Why a device has no veth peer to show. */
@@ -23,19 +23,25 @@ export class PeerError extends Error {
   ) {
     super(message)
     this.code = code
-    this.device = String(ref.device)
+    this.device = deviceLabel(ref)
     this.netns = ref.netns
     this.peer = peer
     this.peerNetns = peerNetns
   }
 }
 
-export function notVeth(ref: DeviceRef, { kind }: Link): PeerError {
-  const what = kind === '' ? 'not a virtual link' : `of kind '${kind}'`
-  return new PeerError('ERR_VETH_NL_NOT_VETH', ref, `${ref.device} in ${netnsLabel(ref.netns)} is ${what}, not a veth`)
+export function notVeth(ref: DeviceRef, { name, kind }: Link): PeerError {
+  const what = kind === '' ? '' : ` but of kind '${kind}'`
+  const message = `${name} in ${netnsLabel(ref.netns)} is not a veth${what}`
+  return new PeerError('ERR_VETH_NL_NOT_VETH', ref, message)
 }
 
-export function unreachable(ref: DeviceRef, { link, linkNetnsId }: Link, known: Link | null, netns: Netns | null) {
+export function unreachable(
+  ref: DeviceRef,
+  { link, linkNetnsId }: Link,
+  known: Link | null,
+  netns: Netns | null,
+) {
   const peer =
     known === null
       ? `index ${link} in the namespace that ${netnsLabel(ref.netns)} knows as id ${linkNetnsId}`
@@ -44,6 +50,6 @@ export function unreachable(ref: DeviceRef, { link, linkNetnsId }: Link, known: 
     netns === null
       ? 'no named namespace and no process in sight is in it; pass { netns } if you know a way to it'
       : `${netnsLabel(netns)} cannot be entered; it needs CAP_SYS_ADMIN over it`
-  const message = `the peer of ${ref.device}, ${peer}, is out of reach: ${why}`
+  const message = `the peer of ${deviceLabel(ref)}, ${peer}, is out of reach: ${why}`
   return new PeerError('ERR_VETH_NL_PEER_UNREACHABLE', ref, message, known, netns)
 }

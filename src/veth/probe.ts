@@ -66,7 +66,12 @@ export function* probeRedirect(
 }
 
 /** Returns how many packets the peer received meanwhile. */
-function* sendAll(program: number, { target, peer }: VethPair, frames: number, size: number): Operation<number> {
+function* sendAll(
+  program: number,
+  { target, peer }: VethPair,
+  frames: number,
+  size: number,
+): Operation<number> {
   const frame = probeFrame(peer.link.address, size)
   const before = yield* received(peer)
   let arrived = 0

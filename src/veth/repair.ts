@@ -1,7 +1,7 @@
 import { setFeature } from '../ethtool/features.ts'
 import { setLink } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
-import type { Operation } from '../wire/operation.ts'
+import { type Operation, sheltered } from '../wire/operation.ts'
 import { type ExplainOptions, explainRedirect } from './explain.ts'
 import { getVethPair } from './peer.ts'
 import type { Repair, Verdict } from './verdict.ts'
@@ -45,19 +45,22 @@ export function* repairRedirect(
 ): Operation<{ result: RepairResult; undo: Undo[] }> {
   const before = yield* explainRedirect(ref, options)
   if (before.delivers === true) return { result: { before, after: before, steps: [] }, undo: [] }
-  if (before.repairs.length === 0) throw new RepairError(`no repair is known: ${before.summary}`, null, before)
+  if (before.repairs.length === 0)
+    throw new RepairError(`no repair is known: ${before.summary}`, null, before)
   const undo: Undo[] = []
   for (const step of before.repairs) {
     try {
       yield* take(ref, step, undo)
     } catch (error) {
-      yield* undoRepair(undo)
-      throw new RepairError(`'${step.command}' failed: ${(error as Error).message}`, step, before, { cause: error })
+      yield* sheltered(undoRepair(undo))
+      throw new RepairError(`'${step.command}' failed: ${(error as Error).message}`, step, before, {
+        cause: error,
+      })
     }
   }
   const after = yield* explainRedirect(ref, options)
   if (after.delivers !== true) {
-    yield* undoRepair(undo)
+    yield* sheltered(undoRepair(undo))
     throw new RepairError(`the repair did not help and was undone: ${after.summary}`, null, after)
   }
   return { result: { before, after, steps: before.repairs }, undo }
@@ -73,8 +76,8 @@ export function* undoRepair(undo: readonly Undo[]): Operation<void> {
 
 function* take(ref: DeviceRef, { action }: Repair, undo: Undo[]): Operation<void> {
   const { target, peer } = yield* getVethPair(ref)
-  const targetRef = { netns: target.netns, device: target.link.index }
-  const peerRef = { netns: peer.netns, device: peer.link.index }
+  const targetRef = { netns: target.netns, device: target.link.index, name: target.link.name }
+  const peerRef = { netns: peer.netns, device: peer.link.index, name: peer.link.name }
   switch (action) {
     case 'target up':
       yield* setLink(targetRef, { up: true })

@@ -7,7 +7,11 @@ import type { Check, Repair } from './verdict.ts'
  * The steps that undo the failing checks. An end is brought up before GRO is touched: on 6.12 and 6.18 GRO
  * switched on while the peer is down starts NAPI with the target's ndo-xmit bit left behind.
  */
-export function repairsFor(facts: RedirectFacts, peer: PeerFacts, failing: readonly Check['name'][]): Repair[] {
+export function repairsFor(
+  facts: RedirectFacts,
+  peer: PeerFacts,
+  failing: readonly Check['name'][],
+): Repair[] {
   const { target, pid } = facts
   const onTarget = { device: target.link.name, netns: netnsLabel(target.netns) }
   const onPeer = { device: peer.link.name, netns: netnsLabel(peer.netns) }

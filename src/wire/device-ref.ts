@@ -4,6 +4,13 @@ import type { Netns } from './netns.ts'
 export interface DeviceRef {
   readonly netns: Netns
   readonly device: string | number
+  /** For messages: the name that a device meant by its index had when it was found. */
+  readonly name?: string
+}
+
+/** What to call the device in messages. */
+export function deviceLabel({ device, name }: DeviceRef): string {
+  return name ?? String(device)
 }
 
 /** IFNAMSIZ without its NUL; longer names can only be alternative ones. */

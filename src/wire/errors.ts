@@ -139,7 +139,9 @@ function describe(errno: number, subject: Subject, reason: string, attribute: st
   if (reason !== '') parts.push(`the kernel says '${reason}'`)
   const code = errnoName(errno)
   if (code === 'EPERM' || code === 'EACCES') {
-    parts.push(subject.writes ? 'it needs CAP_NET_ADMIN over the network namespace' : 'a capability is missing')
+    parts.push(
+      subject.writes ? 'it needs CAP_NET_ADMIN over the network namespace' : 'a capability is missing',
+    )
   }
   return parts.join(', ')
 }

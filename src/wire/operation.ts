@@ -47,6 +47,8 @@ export type Ask =
   /** The kernel's release, and how the kernel's tracing programs can tell this process from others. */
   | { readonly kind: 'self' }
   | { readonly kind: 'wait'; readonly milliseconds: number }
+  /** From here on, or no longer, nobody may give up waiting: a change is being undone. */
+  | { readonly kind: 'shelter'; readonly begins: boolean }
   /** What operations remember from one to the next, for as long as this kernel lives. */
   | { readonly kind: 'memory' }
 
@@ -61,6 +63,7 @@ export interface Answers {
   identify: Netns
   self: Self
   wait: null
+  shelter: null
   memory: Map<string, unknown>
 }
 
@@ -84,6 +87,16 @@ export function* ask<K extends Ask['kind']>(question: Extract<Ask, { kind: K }>)
   const answer = yield question
   if (isFailure(answer)) throw answer.failed
   return answer as Answers[K]
+}
+
+/** Runs an operation to its end even when the caller has given up: for undoing what was half done. */
+export function* sheltered<T>(operation: Operation<T>): Operation<T> {
+  yield* ask<'shelter'>({ kind: 'shelter', begins: true })
+  try {
+    return yield* operation
+  } finally {
+    yield* ask<'shelter'>({ kind: 'shelter', begins: false })
+  }
 }
 
 function isFailure(answer: Answer): answer is Failed {

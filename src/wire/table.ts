@@ -77,7 +77,8 @@ export function decodeAttributes<T extends object>(
   const object = into as Record<PropertyKey, unknown> & { unknown?: unknown }
   while (at + NLA_HDRLEN <= end) {
     const size = view.getUint16(at, LITTLE_ENDIAN)
-    if (size < NLA_HDRLEN || at + size > end) throw new DecodeError(`attribute length ${size} out of bounds`, at)
+    if (size < NLA_HDRLEN || at + size > end)
+      throw new DecodeError(`attribute length ${size} out of bounds`, at)
     const type = view.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK
     const entry = byType[type]
     const payload = at + NLA_HDRLEN

@@ -72,7 +72,8 @@ export class Writer {
     this.u16(type)
     payload()
     const length = this.#length - at
-    if (length > 0xffff) throw new RangeError(`attribute ${type} of ${length} bytes does not fit in a struct nlattr`)
+    if (length > 0xffff)
+      throw new RangeError(`attribute ${type} of ${length} bytes does not fit in a struct nlattr`)
     this.#view.setUint16(at, length, LITTLE_ENDIAN)
     this.zeros(align4(length) - length)
   }
@@ -95,4 +96,3 @@ export class Writer {
     return at
   }
 }
-

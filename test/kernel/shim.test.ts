@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, execSync, spawnSync } from 'node:child_process'
 import {
   closeSync,
+  cpSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -12,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -125,15 +127,14 @@ const threads = () => readdirSync('/proc/self/task')
 const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
 /** Runs `code` in a program of its own that has `shim`, GET_LO, buffer and datagrams; what it returns, by JSON. */
-function inChild(code: string, options: { uid?: number; through?: string[] } = {}): unknown {
+function inChild(code: string, through: string[] = []): unknown {
   const prelude = `
     const shim = require(${JSON.stringify(shimFile(process.arch))}), fs = require('node:fs')
     const GET_LO = Buffer.from('${GET_LO.toString('hex')}', 'hex')
     const buffer = Buffer.alloc(65536), datagrams = new Uint32Array(48)`
   const script = `${prelude}\nconsole.log(JSON.stringify((() => { ${code} })()))`
-  const command = [...(options.through ?? []), process.execPath, '-e', script]
-  const identity = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }
-  return JSON.parse(execFileSync(command[0]!, command.slice(1), { ...identity, encoding: 'utf8', cwd: '/' }))
+  const [program, ...args] = [...through, process.execPath, '-e', script]
+  return JSON.parse(execFileSync(program!, args, { encoding: 'utf8' }))
 }
 
 describe('exchange', () => {
@@ -275,7 +276,7 @@ describe('sockets', () => {
     const handle = openSocket()
     assert.equal(await exchangeOnPool(handle, null, 1000), ETIMEDOUT)
     assert.equal(exchange(handle, GET_LO), 1)
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 8; i++) {
       block(100)
       assert.equal(exchange(handle, GET_LO), 1)
     }
@@ -368,13 +369,18 @@ describe('namespaces', () => {
     closeSync(file)
   })
 
-  test('without privilege they are refused, and the own one works', root, () => {
+  test('without privilege they are refused, and the own one works', () => {
     const code = `
       const own = fs.openSync('/proc/self/ns/net'), attr = new Uint8Array(64)
-      const handle = shim.openSocket(-1, 0)
-      return [shim.createNetns(''), shim.unmount('/proc'), shim.openSocket(own, 0), shim.bpf(own, 11, attr, []),
-        shim.bpf(-1, 11, attr, []), shim.exchange(handle, GET_LO, buffer, datagrams, 1000)]`
-    assert.deepEqual(inChild(code, { uid: 65534 }), [EPERM, EPERM, EPERM, EPERM, EPERM, 1])
+      if (process.getuid() === 0) {
+        process.setgroups([])
+        process.setgid(65534)
+        process.setuid(65534)
+      }
+      const BPF_PROG_GET_NEXT_ID = 11, handle = shim.openSocket(-1, 0)
+      return [shim.createNetns(''), shim.unmount('/proc'), shim.openSocket(own, 0), shim.bpf(own, BPF_PROG_GET_NEXT_ID, attr, []),
+        shim.bpf(-1, BPF_PROG_GET_NEXT_ID, attr, []), shim.exchange(handle, GET_LO, buffer, datagrams, 1000)]`
+    assert.deepEqual(inChild(code), [EPERM, EPERM, EPERM, EPERM, EPERM, 1])
   })
 
   const unshare = ['unshare', '--user', '--map-root-user']
@@ -391,7 +397,7 @@ describe('namespaces', () => {
     return { wayBack, count, up, badDescriptor, stayed: here() === before }`
 
   test('where there is no way back, a thread is spent', userNamespaces, () => {
-    assert.deepEqual(inChild(enterOther, { through: unshare }), {
+    assert.deepEqual(inChild(enterOther, unshare), {
       wayBack: false,
       count: 1,
       up: false,
@@ -401,7 +407,7 @@ describe('namespaces', () => {
   })
 
   test('in a user namespace with a way back', userNamespaces, () => {
-    assert.deepEqual(inChild(enterOther, { through: [...unshare, '--net'] }), {
+    assert.deepEqual(inChild(enterOther, [...unshare, '--net']), {
       wayBack: true,
       count: 1,
       up: false,
@@ -524,4 +530,31 @@ test('worker threads come and go, exchanges in flight', async () => {
     await Promise.all(workers.map(worker => worker.terminate()))
   }
   assert.deepEqual({ descriptors: descriptors().length, sockets: sockets().length }, before)
+})
+
+test('where the shim is missing, the error has the line that builds it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'veth-nl-'))
+  try {
+    cpSync(new URL('../../src/kernel/shim.ts', import.meta.url), join(folder, 'src/kernel/shim.ts'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    cpSync(new URL('../../bpf/sock.c', import.meta.url), join(folder, 'bpf/sock.c'))
+    const elsewhere: typeof import('../../src/kernel/shim.ts') = await import(
+      join(folder, 'src/kernel/shim.ts')
+    )
+    const file = join(folder, `prebuilds/linux-${process.arch}/sock.node`)
+    let line = ''
+    assert.throws(elsewhere.loadShim, (error: NodeJS.ErrnoException) => {
+      line = error.message.split('\n').at(-1)!
+      return error.code === 'ERR_VETH_NL_SHIM' && error.message.includes(file)
+    })
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, 'no ELF')
+    assert.throws(elsewhere.loadShim, { code: 'ERR_VETH_NL_SHIM', message: /does not load/ })
+    if (spawnSync('cc', ['--version']).status !== 0) return
+    execSync(line)
+    const handle = elsewhere.loadShim().openSocket(OWN, NETLINK_ROUTE)
+    assert.equal(elsewhere.loadShim().closeSocket(handle), 0)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -1,0 +1,83 @@
+import { openRedirectCounter } from './bpf/redirect-counter.ts'
+import { limitsOf, type Options, type VethPairOptions, vethEnds } from './options.ts'
+import type { Link } from './rtnetlink/link.ts'
+import { listLinks as listAll } from './rtnetlink/link-operations.ts'
+import { Device, perform } from './sync-device.ts'
+import { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
+import { createNetns as create } from './veth/netns.ts'
+import { createVethPair as createPair, listVethPairs as listPairs } from './veth/pairs.ts'
+import type { VethEnd } from './veth/peer.ts'
+import { netnsFrom } from './wire/netns.ts'
+
+/** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
+export function device(ref: string | number, options: Options = {}): Device {
+  return new Device({ netns: netnsFrom(options.netns), device: ref }, limitsOf(options))
+}
+
+/** All devices of a namespace. @throws InterruptedDumpError when they keep changing. */
+export function listLinks(options: Options = {}): Link[] {
+  return perform(listAll(netnsFrom(options.netns)), limitsOf(options))
+}
+
+/** Both ends of each veth pair with an end in a namespace; peer is null where it is out of reach. */
+export function listVethPairs(options: Options = {}): { target: Device; peer: Device | null }[] {
+  const pairs = perform(listPairs(netnsFrom(options.netns)), limitsOf(options))
+  return pairs.map(({ target, peer }) => ({
+    target: handle(target, options),
+    peer: peer === null ? null : handle(peer, options),
+  }))
+}
+
+/** Makes a veth pair, its ends where they are wanted: first the one that the options name, then its peer. */
+export function createVethPair(options: VethPairOptions & Options): [Device, Device] {
+  const { netns, first, second } = vethEnds(options)
+  const { target, peer } = perform(createPair(netns, first, second), limitsOf(options))
+  return [handle(target, options), handle(peer, options)]
+}
+
+/**
+ * Makes a network namespace: with a name as `ip netns add` does, else held by a descriptor of this process.
+ * @throws SystemError EPERM without CAP_SYS_ADMIN, EEXIST when the name is taken.
+ */
+export function createNetns(name?: string): NetnsHandle {
+  return new NetnsHandle(perform(create(name ?? null), {}))
+}
+
+/** Begins to count how XDP redirects end. @throws SystemError EPERM without CAP_BPF and CAP_PERFMON. */
+export function countRedirects(): RedirectCounterHandle {
+  return new RedirectCounterHandle(perform(openRedirectCounter(null), {}))
+}
+
+function handle({ netns, link }: VethEnd, options: Options): Device {
+  return new Device({ netns, device: link.index, name: link.name }, limitsOf(options))
+}
+
+export type { ProgramSource } from './bpf/program.ts'
+export { ProgramError } from './bpf/program-error.ts'
+export { xdpDrop, xdpPass, xdpRedirect } from './bpf/programs.ts'
+export type { RedirectCount } from './bpf/redirect-counter.ts'
+export type { ChannelCounts, Channels } from './ethtool/channels.ts'
+export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
+export type { XdpFeature } from './netdev/device.ts'
+export type { Napi } from './netdev/napi.ts'
+export type { Options, VethEndOptions, VethPairOptions } from './options.ts'
+export type { Link, LinkInfo } from './rtnetlink/link.ts'
+export type { LinkStats } from './rtnetlink/link-stats.ts'
+export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
+export { Device, RepairHandle, XdpHandle } from './sync-device.ts'
+export { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
+export type { ExplainOptions } from './veth/explain.ts'
+export { PeerError } from './veth/peer-error.ts'
+export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
+export { RepairError } from './veth/repair.ts'
+export type { Check, Place, Repair, Verdict } from './veth/verdict.ts'
+export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
+export {
+  DecodeError,
+  InterruptedDumpError,
+  NetlinkError,
+  SystemError,
+  TimeoutError,
+  UnsupportedError,
+} from './wire/errors.ts'
+export type { Netns, NetnsRef } from './wire/netns.ts'

@@ -1,0 +1,19 @@
+import { fitsHeader } from '../ethtool/message.ts'
+import { getLink } from '../rtnetlink/link-operations.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import type { Netns } from '../wire/netns.ts'
+import type { Operation } from '../wire/operation.ts'
+
+/** For families that know devices by index only. */
+export function* byIndex<T>(
+  ref: DeviceRef,
+  use: (netns: Netns, index: number) => Operation<T>,
+): Operation<T> {
+  return yield* use(ref.netns, typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index)
+}
+
+/** For ethtool, whose header has no room for long alternative names. */
+export function* forEthtool<T>(ref: DeviceRef, use: (ref: DeviceRef) => Operation<T>): Operation<T> {
+  if (fitsHeader(ref)) return yield* use(ref)
+  return yield* use({ netns: ref.netns, device: (yield* getLink(ref)).index })
+}
