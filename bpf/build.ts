@@ -54,7 +54,7 @@ function findCompiler(): string | undefined {
   return ['cc', 'gcc'].find(inPath)
 }
 
-/** Debian's clang depends on binutils, so that it links without recommended packages; lld makes the same file everywhere. */
+/** Debian's clang depends on binutils, so it links without what it recommends; lld makes the same file everywhere. */
 function installCompiler(): string {
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...PACKAGES]
   const byHand = compileCommand('cc', shimFile(process.arch)).join(' ')

@@ -1,11 +1,10 @@
 /*
- * What veth-nl needs of Linux and Node does not have: network namespaces, netlink sockets, bpf(2).
- * src/kernel/shim.ts says what each function takes and returns. It reads from the bottom of a call to its top: where
- * work runs, the work, how JavaScript asks for it.
+ * What veth-nl needs of Linux and Node does not offer: network namespaces, netlink sockets, bpf(2). What each function
+ * takes and returns is in src/kernel/shim.ts. Here: where work runs, the work, how JavaScript asks for it.
  *
- * No header but the compiler's own and no library is named, so that one ELF per processor loads under every libc: what
+ * It names no header but the compiler's own and no library, so that one ELF per processor loads under every libc: what
  * stays undefined is found in the running process, by name without version. Hence no condition variables (that name
- * alone means glibc 2.2's), and no atomics or 64-bit division (which may call into libgcc).
+ * alone means glibc 2.2's), and no atomics, 64-bit division or conversion to double (which may call into libgcc).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +31,7 @@ enum { O_CLOEXEC = 02000000, SOCK_CLOEXEC = O_CLOEXEC, EFD_CLOEXEC = O_CLOEXEC }
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
-enum { NLMSG_DONE = 3, NLM_F_MULTI = 2 };
-enum { CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
+enum { NLM_F_MULTI = 2, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
@@ -320,11 +318,11 @@ static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline, uint3
   }
 }
 
-static int dump_goes_on(const uint8_t *datagram, int64_t length) {
+static int is_of_dump(const uint8_t *datagram, int64_t length) {
   struct nlmsghdr first;
   if (length < (int64_t)sizeof first) return 0;
   memcpy(&first, datagram, sizeof first);
-  return (first.flags & NLM_F_MULTI) && first.type != NLMSG_DONE;
+  return first.flags & NLM_F_MULTI;
 }
 
 static int64_t exchange_on(struct slot *slot, struct job *job) {
@@ -349,7 +347,7 @@ static int64_t exchange_on(struct slot *slot, struct job *job) {
     job->words.at[words++] = (uint32_t)at;
     job->words.at[words++] = (uint32_t)length;
     job->words.at[words++] = sender;
-    if ((size_t)length > job->bytes.length - at || !dump_goes_on(job->bytes.at + at, length)) break;
+    if ((size_t)length > job->bytes.length - at || !is_of_dump(job->bytes.at + at, length)) break;
     at += ((size_t)length + 3) & ~(size_t)3;
     deadline = 0;
   } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length);

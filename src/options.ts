@@ -1,4 +1,5 @@
 import type { Limits } from './kernel/kernel.ts'
+import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
 import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
 
@@ -29,6 +30,8 @@ export interface VethEndOptions {
   /** The receive and transmit queues to allocate; the kernel's choice when left out. */
   readonly rxQueues?: number
   readonly txQueues?: number
+  /** How IPv6 makes a link-local address; with 'none' the kernel sends nothing of its own there. */
+  readonly addrGenMode?: AddrGenMode
 }
 
 export interface VethPairOptions extends VethEndOptions {
@@ -57,6 +60,14 @@ export function vethEnds(options: VethPairOptions): { netns: Netns; first: NewVe
 }
 
 function vethEnd(end: VethEndOptions): Omit<NewVethEnd, 'netns'> {
-  const { name, up = false, mtu = null, address = null, rxQueues = null, txQueues = null } = end
-  return { name, up, mtu, address, rxQueues, txQueues }
+  const {
+    name,
+    up = false,
+    mtu = null,
+    address = null,
+    rxQueues = null,
+    txQueues = null,
+    addrGenMode = null,
+  } = end
+  return { name, up, mtu, address, rxQueues, txQueues, addrGenMode }
 }

@@ -11,6 +11,7 @@ const TEST = {
   data_size_in: 8,
   data_in: 16,
   repeat: 32,
+  duration: 36,
   ctx_size_in: 40,
   ctx_in: 48,
   flags: 64,
@@ -49,12 +50,13 @@ export function* testRunXdp(program: number, frame: Uint8Array, netns: Netns): O
 /**
  * BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES: runs an XDP program for real. What it redirects is sent as a
  * driver in native mode sends it, what it passes goes up the stack, all before this returns. Kernel 5.18.
+ * Answers the nanoseconds per frame, without the call's own preparations, which take some 20 milliseconds.
  * It succeeds although every redirect failed: count at the receiver, or with a RedirectCounter.
  * @throws SystemError EINVAL before 5.18 and for a frame too short or too long; ENODEV when the ingress is not in the
  * namespace; EINTR, with part of the frames sent, when a signal came.
  * Source: bpf_test_run_xdp_live(), net/bpf/test_run.c.
  */
-export function* runLiveFrames(run: LiveFrames): Operation<void> {
+export function* runLiveFrames(run: LiveFrames): Operation<number> {
   if (!Number.isInteger(run.count) || run.count < 1) {
     throw new RangeError(`count must be an integer of at least 1, not ${run.count}`)
   }
@@ -67,6 +69,7 @@ export function* runLiveFrames(run: LiveFrames): Operation<void> {
     attr.u32(TEST.ctx_size_in, context.length).pointer(TEST.ctx_in, context)
   }
   yield* bpf('BPF_PROG_TEST_RUN', attr, run.netns)
+  return attr.readU32(TEST.duration)
 }
 
 function frameAttr(program: number, frame: Uint8Array, repeat: number): BpfAttr {

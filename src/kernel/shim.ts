@@ -4,51 +4,59 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * The native shim, bpf/sock.c: all that TypeScript cannot do itself. Every function returns a number: the result where
- * it is 0 or more, else a negative errno; wrong arguments are -22, EINVAL. Nothing throws.
+ * The native shim, bpf/sock.c: all that TypeScript cannot do itself. Every function returns a number: the result
+ * where it is 0 or more, else a negative errno; wrong arguments are -22, EINVAL. Nothing throws.
  *
- * Without `done` the work runs on the calling thread. With it, it runs on a thread of libuv's pool, the function returns
- * 0 once it is queued, and `done` is called with what the other form would have returned. Arrays handed in must then be
- * left alone, and descriptors kept open, until `done`.
+ * Without `done` the work runs on the calling thread. With it, it runs on a thread of libuv's pool, the function
+ * returns 0 once it is queued, and `done` is called with what the other form would have returned. Until then the
+ * arrays handed in must be left alone, and the descriptors kept open.
  *
- * A network namespace is given as a descriptor of its file, or -1 for the one this thread is in. Entering another takes
- * CAP_SYS_ADMIN over it: without, -1, EPERM.
+ * A network namespace is given as a descriptor of its file, or -1 for the one this thread is in. Entering another
+ * takes CAP_SYS_ADMIN, in it and here: without, -1, EPERM.
  */
 export interface Shim {
   /**
-   * Makes a network namespace. With `path` it is bound to that file, which must exist, and the result is 0 (the caller
-   * may want to unlink the file after a failure). With '' the result is a close-on-exec descriptor, which is all that
-   * keeps the namespace alive. CAP_SYS_ADMIN. Source: unshare(2), ip-netns(8).
+   * Makes a network namespace. With a path it is bound to that file, which must exist, and the result is 0; after a
+   * failure the file is still the caller's to unlink. With '' the result is a close-on-exec descriptor, which is all
+   * that keeps the namespace alive. Needs CAP_SYS_ADMIN. Source: unshare(2), ip-netns(8).
    */
   createNetns(path: string): number
   createNetns(path: string, done: Done): number
 
-  /** Takes a namespace's file away from it (MNT_DETACH): what ip-netns(8) does before it unlinks the file. */
+  /** Detaches (MNT_DETACH) what is bound to a file: what ip-netns(8) does before it unlinks the file. */
   unmount(path: string): number
   unmount(path: string, done: Done): number
 
   /**
-   * A netlink socket of that protocol (NETLINK_ROUTE 0, NETLINK_GENERIC 16) in a namespace, bound, with
-   * NETLINK_EXT_ACK, NETLINK_CAP_ACK and NETLINK_GET_STRICT_CHK where the kernel has them. The result is a handle, never
-   * used twice. It stops being valid, and is then answered with -9, EBADF, when the socket has been idle for more than
-   * half a second, or was idle for longest when a 65th was opened: reopen. A socket pins its namespace, so this holds even
-   * while JavaScript is busy. -24, EMFILE: 64 are in use at once.
+   * A netlink socket of a protocol (NETLINK_ROUTE 0, NETLINK_GENERIC 16) in a namespace, bound, with
+   * NETLINK_EXT_ACK, NETLINK_CAP_ACK and NETLINK_GET_STRICT_CHK where the kernel has them.
+   *
+   * A socket pins its namespace. So it is closed once it has been idle for half a second (within 0.2 s, even while
+   * JavaScript is busy), or was idle for longest when a 65th was opened. Its handle is -9, EBADF, from then on:
+   * reopen.
+   *
+   * @returns a handle, never used twice; -24, EMFILE, when 64 are in use at this moment.
    */
   openSocket(netns: number, protocol: number): number
   openSocket(netns: number, protocol: number, done: Done): number
 
   /**
-   * Sends `request` to the kernel, unless null, and takes datagrams into `buffer` until the answer pauses: one, or as many
-   * of a dump as there are while 32 KiB of `buffer` and three words of `datagrams` are left. A dump may need further
-   * calls, with null, and so may what follows a reply, such as its acknowledgement.
+   * Sends `request`, unless null, to the kernel, and takes datagrams into `buffer` until the answer pauses: one, or
+   * as many of a dump as there are while 32 KiB of `buffer` and three words of `datagrams` are left. Call again, with
+   * null, for the rest of a dump, and for what follows a reply, such as its acknowledgement.
    *
-   * @param datagrams gets three words each: the offset in `buffer` (a multiple of 4), the length, and the sender's port
-   * id, which is 0 for the kernel; anybody may send. A length beyond the room in `buffer` means that the rest is lost.
-   * @param timeoutMs how long to wait for the first one; -1: without limit. It does not cover the sending, in which the
-   * kernel does the work. Node cannot end a worker thread before its pool work: with `done`, keep to a second, and go on.
-   * @returns how many datagrams; -110, ETIMEDOUT: none came, the request stays sent; -9, EBADF: see openSocket, nothing
-   * was sent; -16, EBUSY: another exchange is in flight on this socket. An error that the kernel reports behind datagrams,
-   * such as -105, ENOBUFS, is the next call's answer, and nothing is sent then.
+   * @param datagrams gets three words each: the offset in `buffer`, a multiple of 4; the length, of which what
+   * exceeds the room in `buffer` is lost; the sender's port id, which is 0 for the kernel (others can send, too).
+   * @param timeoutMs how long to wait for the first one; -1 is without limit. Sending is not covered: that is where
+   * the kernel does the work. Node cannot end a worker thread before its pool work: with `done`, wait a second at
+   * most, and go on with null.
+   * @returns how many datagrams, or
+   * -110, ETIMEDOUT: none came; the request stays sent.
+   * -9, EBADF: the socket is closed, see openSocket; nothing was sent. After half a second between two calls this
+   * may meet the rest of a dump.
+   * -16, EBUSY: another exchange is in flight on this socket; nothing was sent.
+   * An error that the kernel reports behind datagrams, such as -105, ENOBUFS, is the next call's answer, which then
+   * sends nothing.
    */
   exchange(
     handle: number,
@@ -66,15 +74,17 @@ export interface Shim {
     done: Done,
   ): number
 
-  /** The exchange in flight, if any, is let finish first. */
+  /** An exchange in flight is let finish first; the handle is invalid at once. */
   closeSocket(handle: number): number
   closeSocket(handle: number, done: Done): number
 
   /**
-   * bpf(2) in a namespace. `attr` is the union bpf_attr, at most 512 bytes, and gets what the kernel writes into it.
-   * @param pointers offset in `attr`, array, offset, array, …: at most 8 arrays whose addresses the kernel wants as 64-bit
-   * words at these offsets. The words read 0 afterwards.
-   * @returns what bpf(2) does; descriptors are close-on-exec.
+   * bpf(2) in a namespace. `attr` is the union bpf_attr, at most 512 bytes; what the kernel writes into it is there
+   * afterwards.
+   *
+   * @param pointers offset in `attr`, array, offset, array, …: at most 8 arrays, whose addresses the kernel gets as
+   * 64-bit words at these offsets. JavaScript finds 0 there.
+   * @returns what bpf(2) returns; its descriptors are close-on-exec. -7, E2BIG: `attr` is too long.
    */
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers, done: Done): number
@@ -113,7 +123,7 @@ export function shimFile(arch: string): string {
   return join(PREBUILDS, `linux-${arch}`, 'sock.node')
 }
 
-/** What builds the shim, with any C compiler. Nothing is linked: its libc and Node-API are those of the running process. */
+/** What builds the shim, with any C compiler. No library is linked: libc and Node-API are in the running process. */
 export function compileCommand(compiler: string, output: string): string[] {
   const flags = '-O2 -ffreestanding -fvisibility=hidden -shared -fPIC -nostdlib -Wl,--build-id=none -s'
   return [...compiler.split(' '), ...flags.split(' '), '-o', output, SOURCE]

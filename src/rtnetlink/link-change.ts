@@ -1,4 +1,4 @@
-import { type Kind, linkAddress, nested, string, u32 } from '../wire/attribute.ts'
+import { type Kind, linkAddress, nested, string, u8, u32 } from '../wire/attribute.ts'
 import type { Netns } from '../wire/netns.ts'
 import { encodeAttributes, table } from '../wire/table.ts'
 import type { Writer } from '../wire/writer.ts'
@@ -7,6 +7,14 @@ import { XDP_CHANGE, XdpChange } from './xdp-state.ts'
 
 /** Attributes of a veth inside IFLA_INFO_DATA. Source: include/uapi/linux/veth.h. */
 const VETH_INFO = { PEER: 1 } as const
+
+/** Attributes inside IFLA_AF_SPEC, by address family; inside AF_INET6 those of include/uapi/linux/if_link.h. */
+const AF_INET6 = 10
+const IFLA_INET6 = { ADDR_GEN_MODE: 8 } as const
+
+/** enum in6_addr_gen_mode: how IPv6 makes a link-local address when the link comes up. */
+const ADDR_GEN_MODES = ['eui64', 'none', 'stable-privacy', 'random'] as const
+export type AddrGenMode = (typeof ADDR_GEN_MODES)[number]
 
 /** What a link can be made with or changed to; fields left out stay as they are. */
 export class LinkChange {
@@ -22,7 +30,17 @@ export class LinkChange {
   /** Where it goes. */
   netns: Netns | null = null
   linkinfo: LinkInfoChange | null = null
+  afSpec: AfSpecChange | null = null
   xdp: XdpChange | null = null
+}
+
+/** IFLA_AF_SPEC. */
+export class AfSpecChange {
+  inet6: Inet6Change | null = null
+}
+
+export class Inet6Change {
+  addrGenMode: AddrGenMode | null = null
 }
 
 export class LinkInfoChange {
@@ -42,6 +60,17 @@ const netnsDescriptor: Kind<Netns | null> = {
     if (netns !== null) writer.descriptor(netns)
   },
 }
+
+const addrGenMode: Kind<AddrGenMode | null> = {
+  least: u8.least,
+  read: (view, at) => ADDR_GEN_MODES[view.getUint8(at)] ?? null,
+  write: (writer, mode) => {
+    if (mode !== null) writer.u8(ADDR_GEN_MODES.indexOf(mode))
+  },
+}
+
+const INET6_CHANGE = table<Inet6Change>([[IFLA_INET6.ADDR_GEN_MODE, 'addrGenMode', addrGenMode]])
+const AF_SPEC_CHANGE = table<AfSpecChange>([[AF_INET6, 'inet6', nested(Inet6Change, INET6_CHANGE)]])
 
 /** What either end of a veth pair is made with. */
 const END = table<LinkChange>([
@@ -75,6 +104,7 @@ const LINK_INFO_CHANGE = table<LinkInfoChange>([
 export const LINK_CHANGE = table<LinkChange>([
   ...END.rows,
   [IFLA.LINKINFO, 'linkinfo', nested(LinkInfoChange, LINK_INFO_CHANGE)],
+  [IFLA.AF_SPEC, 'afSpec', nested(AfSpecChange, AF_SPEC_CHANGE)],
   [IFLA.XDP, 'xdp', nested(XdpChange, XDP_CHANGE)],
 ])
 

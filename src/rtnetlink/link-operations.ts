@@ -1,11 +1,12 @@
 import { checkNewName, type DeviceRef, deviceLabel, LONGEST_NAME } from '../wire/device-ref.ts'
+import { NetlinkError } from '../wire/errors.ts'
 import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, dump, get } from '../wire/request.ts'
 import { decodeLink, LINK, type Link } from './link.ts'
-import { encodeLinkChange, LINK_CHANGE, type LinkChange } from './link-change.ts'
+import { type AddrGenMode, encodeLinkChange, LINK_CHANGE, type LinkChange } from './link-change.ts'
 import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
 
 /**
@@ -49,6 +50,18 @@ export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation
   const message = linkMessage(ref.netns, deviceLabel(ref), 'SETLINK', NLM_F.ACK, true)
   encodeLinkChange(message, { ...change, index })
   yield* command(message)
+}
+
+/**
+ * How IPv6 gives the link an address when it next comes up; 'none' keeps the kernel from sending anything of its
+ * own there. Without IPv6 in the kernel there is nothing to be done.
+ */
+export function* setAddrGenMode(ref: DeviceRef, addrGenMode: AddrGenMode): Operation<void> {
+  try {
+    yield* setLink(ref, { afSpec: { inet6: { addrGenMode } } })
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'EAFNOSUPPORT')) throw error
+  }
 }
 
 /** Deletes a link; a veth takes its peer along. */

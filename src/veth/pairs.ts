@@ -1,5 +1,13 @@
 import type { Link } from '../rtnetlink/link.ts'
-import { deleteLink, getLink, listLinks, newLink, setLink } from '../rtnetlink/link-operations.ts'
+import type { AddrGenMode } from '../rtnetlink/link-change.ts'
+import {
+  deleteLink,
+  getLink,
+  listLinks,
+  newLink,
+  setAddrGenMode,
+  setLink,
+} from '../rtnetlink/link-operations.ts'
 import { checkNewName } from '../wire/device-ref.ts'
 import type { Netns } from '../wire/netns.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
@@ -16,6 +24,7 @@ export interface NewVethEnd {
   readonly address: string | null
   readonly rxQueues: number | null
   readonly txQueues: number | null
+  readonly addrGenMode: AddrGenMode | null
 }
 
 /**
@@ -68,6 +77,7 @@ function* peerElsewhere(netns: Netns, link: Link): Operation<VethEnd | null> {
 /** A veth that is to be up when it is made fails with ENOTCONN: at that moment it has no peer yet. */
 function* finishEnd(netns: Netns, end: NewVethEnd): Operation<VethEnd> {
   const ref = { netns: end.netns ?? netns, device: end.name }
+  if (end.addrGenMode !== null) yield* setAddrGenMode(ref, end.addrGenMode)
   if (end.up) yield* setLink(ref, { up: true })
   return { netns: ref.netns, link: yield* getLink(ref) }
 }

@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { stat } from 'node:fs/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { createVethPair, device, NetlinkError } from '../src/index.ts'
+import type { NetnsHandle } from '../src/sync.ts'
+import { CANARY, makeLab } from './lab.ts'
+
+/** Requests that wait at any time. */
+const IN_FLIGHT = 8
+const DELETER = fileURLToPath(new URL('delete-links.ts', import.meta.url))
+
+/** What the program feels while others hold the kernel's lock for network configuration (RTNL). Times in ms. */
+export interface Responsiveness {
+  /** From the beginning of the deletion to its end. */
+  readonly lasted: number
+  /** Requests answered meanwhile, and the slowest of them. */
+  readonly answered: number
+  readonly slowest: number
+  /** The longest time between two firings of a timer of 1 ms: up to that 1 ms more than the loop was held. */
+  readonly loopDelay: number
+  /** The slowest fs.stat(), which shares libuv's pool with our requests. */
+  readonly stat: number
+}
+
+/** With nobody else at work, for comparison: on a busy machine even this has its delays. */
+export async function atRest(here: NetnsHandle): Promise<Responsiveness> {
+  const there = makeLab(0)
+  const canary = await putCanary(here, there)
+  const felt = await feel(here, async () => {
+    await setTimeout(1000)
+    await canary.delete()
+  })
+  there.remove()
+  return felt
+}
+
+/** While another process deletes them one by one, waiting for each. */
+export async function whileDeletedOneByOne(here: NetnsHandle, veths: number): Promise<Responsiveness> {
+  const pairs = veths >> 1
+  const there = makeLab(pairs)
+  await putCanary(here, there)
+  // The options are those that this program runs with: they make Node read TypeScript.
+  const child = spawn(process.execPath, [...process.execArgv, DELETER, `${pairs}`], {
+    stdio: ['pipe', 'pipe', 'inherit', there.fd],
+  })
+  const ended = once(child, 'exit')
+  await Promise.race([once(child.stdout!, 'data'), ended]) // it is ready
+  const felt = await feel(here, async () => {
+    child.stdin!.end('go')
+    const [status] = await ended
+    if (status !== 0) throw new Error(`${DELETER} failed`)
+  })
+  there.remove()
+  return felt
+}
+
+/** While the kernel deletes them all at once, because their namespace has come to its end. */
+export async function whileNetnsEnds(here: NetnsHandle, veths: number): Promise<Responsiveness> {
+  const there = makeLab(veths >> 1)
+  await putCanary(here, there)
+  await setTimeout(1000) // until no idle socket of ours holds the namespace any more
+  return await feel(here, async () => there.remove())
+}
+
+async function putCanary(here: NetnsHandle, there: NetnsHandle) {
+  const [canary] = await createVethPair({ netns: here, name: CANARY, peer: { name: CANARY, netns: there } })
+  return canary
+}
+
+/** Keeps requests waiting and files asked for, from begin() to the canary's end. */
+async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Responsiveness> {
+  const canary = device(CANARY, { netns: here })
+  let over = false
+  let answered = 0
+  let slowest = 0
+  let slowestStat = 0
+
+  const ask = async () => {
+    while (!over) {
+      const begun = performance.now()
+      over ||= await isGone(canary)
+      slowest = Math.max(slowest, performance.now() - begun)
+      answered++
+    }
+  }
+  const askForFile = async () => {
+    while (!over) {
+      const begun = performance.now()
+      await stat('/')
+      slowestStat = Math.max(slowestStat, performance.now() - begun)
+      await setTimeout(1)
+    }
+  }
+
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  const begun = performance.now()
+  await Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)])
+  const lasted = performance.now() - begun
+  delay.disable()
+  return { lasted, answered, slowest, loopDelay: delay.max / 1e6, stat: slowestStat }
+}
+
+async function isGone(canary: ReturnType<typeof device>): Promise<boolean> {
+  try {
+    await canary.getLink()
+    return false
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === 'ENODEV') return true
+    throw error
+  }
+}

@@ -1,0 +1,75 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { type TestContext, test } from 'node:test'
+import { needsRoot } from '../tools/netns.ts'
+
+const INSIDE = 'VETH_NL_TEST_INSIDE'
+
+/** A command line, to which that of the test is appended. */
+export type Around = readonly string[]
+
+type Body = (t: TestContext) => void | Promise<void>
+
+/**
+ * A test whose body runs in a process of its own: the test's file again, this test only, started by the command
+ * that `around` makes. So a test can have what belongs to a process: a mount namespace, a user id.
+ */
+export function testAgain(
+  name: string,
+  skip: string | false,
+  around: (t: TestContext) => Around | Promise<Around>,
+  body: Body,
+): void {
+  if (process.env[INSIDE] === '1') test(name, body)
+  else test(name, { skip }, async t => runAgain(await around(t), name))
+}
+
+/** Its own mount namespace: what it names under /run/netns, or mounts, nobody else sees, and it ends with it. */
+export function testInPrivateMounts(name: string, body: Body): void {
+  testAgain(name, needsRoot, () => PRIVATE_MOUNTS, body)
+}
+
+/** As a user without any privilege; as this user where that is one. */
+export function testUnprivileged(name: string, body: Body): void {
+  if (needsRoot) test(name, body)
+  else testAgain(name, nobodyCannotRead(), () => AS_NOBODY, body)
+}
+
+export const AS_NOBODY: Around = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+
+/** /run is a fresh tmpfs there, for /run/netns may not exist and must not be made. */
+const PRIVATE_MOUNTS: Around = [
+  'unshare',
+  '--mount',
+  '--propagation',
+  'private',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"',
+  'sh',
+]
+
+/** Why a test cannot run as nobody here, or false: this checkout may lie in somebody's closed home. */
+export function nobodyCannotRead(): string | false {
+  const look = ['sh', '-c', 'test -r "$0" && "$1" --version', process.argv[1]!, process.execPath]
+  const [command = '', ...words] = [...AS_NOBODY, ...look]
+  const { status } = spawnSync(command, words, { stdio: 'ignore' })
+  if (status === 0 || process.env.CI) return false
+  return 'needs a checkout and a node that everybody can read'
+}
+
+/** What the report says of tests that are not run. */
+const OTHERS = /^# Subtest.*\nok .* # SKIP test name does not match pattern\n  ---\n.*\n  \.\.\.\n/gm
+
+function runAgain(around: Around, name: string): Promise<void> {
+  const pattern = `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`
+  const node = [process.execPath, '--import', 'tsx', '--test-reporter=tap', `--test-name-pattern=${pattern}`]
+  const [command = '', ...words] = [...around, ...node, process.argv[1]!]
+  const env: NodeJS.ProcessEnv = { ...process.env, [INSIDE]: '1', HOME: '/nonexistent' }
+  delete env.NODE_TEST_CONTEXT
+  return new Promise((resolve, reject) => {
+    execFile(command, words, { env }, (error, stdout, stderr) => {
+      if (error === null && /^# pass 1$/m.test(stdout)) resolve()
+      else reject(new Error(`${stdout.replace(OTHERS, '')}\n${stderr}`, { cause: error }))
+    })
+  })
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as promises from '../../src/index.ts'
+import * as sync from '../../src/sync.ts'
+import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { type Api, forms } from './forms.ts'
+
+const CLASSES = ['Device', 'XdpHandle', 'RepairHandle', 'NetnsHandle', 'RedirectCounterHandle'] as const
+
+test('both forms export the same names', () => {
+  assert.deepEqual(Object.keys(promises).sort(), Object.keys(sync).sort())
+})
+
+for (const name of CLASSES) {
+  test(`${name} has the same methods in both forms, each with as many parameters`, () => {
+    assert.deepEqual(shape(promises[name]), shape(sync[name]))
+    assert.notEqual(promises[name], sync[name])
+  })
+}
+
+test('what is no handle is one and the same in both forms', () => {
+  const names = Object.keys(sync) as (keyof typeof sync)[]
+  const own = names.filter(name => promises[name] !== sync[name])
+  const functions = ['device', 'listLinks', 'listVethPairs', 'createVethPair', 'createNetns', 'countRedirects']
+  assert.deepEqual(own.sort(), [...CLASSES, ...functions].sort())
+})
+
+test('promises are what the one form returns, and never what the other does', async () => {
+  const [later, now] = [promises.device('lo').getLink(), sync.device('lo').getLink()]
+  assert.ok(later instanceof Promise)
+  assert.ok(now instanceof Object && !('then' in now))
+  assert.deepEqual(withoutCounters(await later), withoutCounters(now))
+})
+
+test('the same scenario has the same results in both forms', { skip: needsRoot }, async t => {
+  const results = []
+  for (const [, api] of forms) results.push(await scenario(api, ownNetns(t).path))
+  assert.deepEqual(results[0], results[1])
+})
+
+/** Everything that a session may do, and what it saw. */
+async function scenario(api: Api, netns: string): Promise<unknown> {
+  const address = '02:00:00:00:00:01'
+  const [a, b] = await api.createVethPair({ name: 'a', netns, address, peer: { name: 'b', address } })
+  const seen: unknown[] = [a, b, await a.getVethPeer(), await api.listVethPairs({ netns })]
+  await a.up()
+  await b.up()
+  await b.setMtu(1400)
+  seen.push(await b.setFeature('gro', true), await b.getFeatures(), await b.getChannels())
+  const verdict = await a.explainRedirect()
+  seen.push(verdict.delivers, verdict.code, verdict.checks.length)
+  const attached = await a.attachXdp(api.xdpPass())
+  seen.push((await a.getXdp()).mode)
+  await attached.detach()
+  seen.push(await a.getXdp(), (await api.listLinks({ netns })).map(withoutCounters))
+  seen.push(await (await a.rename('c')).getVethPeer())
+  await b.delete()
+  seen.push(await api.listVethPairs({ netns }))
+  return JSON.parse(JSON.stringify(seen, plain).replaceAll(netns, 'netns'))
+}
+
+/** JSON has no bigint. */
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}` : value
+}
+
+function withoutCounters(link: promises.Link): object {
+  const { name, index, mtu, address, flags, kind, numRxQueues, numTxQueues } = link
+  return { name, index, mtu, address, flags, kind, numRxQueues, numTxQueues }
+}
+
+function shape({ prototype }: { prototype: object }): Record<string, number | string> {
+  const names = Object.getOwnPropertyNames(prototype).sort()
+  return Object.fromEntries(
+    names.map(name => {
+      const { value } = Object.getOwnPropertyDescriptor(prototype, name)!
+      return [name, typeof value === 'function' ? value.length : 'accessor']
+    }),
+  )
+}

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import { createNetns, type NetnsHandle } from '../../src/sync.ts'
+
+/** For a test's `skip`: why it cannot run here, or false. */
+export const needsRoot: string | false = process.getuid?.() === 0 ? false : 'needs root'
+
+/** A network namespace of the test's own, which ends with the test. */
+export function ownNetns(t: TestContext): NetnsHandle {
+  const netns = createNetns()
+  t.after(() => netns.remove())
+  return netns
+}
+
+/** A test's body that runs with a network namespace of its own. */
+export function inNetns(body: (netns: NetnsHandle, t: TestContext) => void | Promise<void>) {
+  return async (t: TestContext): Promise<void> => {
+    await body(ownNetns(t), t)
+  }
+}
+
+/** Runs a command in the namespace and returns what it printed. */
+export function execIn(netns: NetnsHandle, command: string, ...args: string[]): string {
+  const path = `--net=/proc/${process.pid}/fd/${netns.fd}`
+  return execFileSync('nsenter', [path, '--', command, ...args], { encoding: 'utf8', stdio: 'pipe' })
+}
