@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createVethPair, device, NetlinkError } from '../src/index.ts'
 import type { NetnsHandle } from '../src/sync.ts'
 import { CANARY, makeLab } from './lab.ts'
+import { watchLoop } from './loop-watch.ts'
 
 /** Requests that wait at any time. */
 const IN_FLIGHT = 8
@@ -19,8 +19,9 @@ export interface Responsiveness {
   /** Requests answered meanwhile, and the slowest of them. */
   readonly answered: number
   readonly slowest: number
-  /** The longest time between two firings of a timer of 1 ms: up to that 1 ms more than the loop was held. */
+  /** See LoopDelay: the longest gap, and what of that one was waiting for a processor. */
   readonly loopDelay: number
+  readonly withoutCpu: number
   /** The slowest fs.stat(), which shares libuv's pool with our requests. */
   readonly stat: number
 }
@@ -95,13 +96,12 @@ async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Resp
     }
   }
 
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
   const begun = performance.now()
-  await Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)])
+  const { delay, withoutCpu } = await watchLoop('millisecond', () =>
+    Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)]),
+  )
   const lasted = performance.now() - begun
-  delay.disable()
-  return { lasted, answered, slowest, loopDelay: delay.max / 1e6, stat: slowestStat }
+  return { lasted, answered, slowest, loopDelay: delay, withoutCpu, stat: slowestStat }
 }
 
 async function isGone(canary: ReturnType<typeof device>): Promise<boolean> {

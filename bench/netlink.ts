@@ -31,7 +31,7 @@ async function measure({ pairs, rounds, gets, deleted, repeats }: Settings): Pro
 
   const { all } = contestants(netns, endsOf(pairs >> 1).name)
   const taken = await runRounds(all, { rounds, gets }, progressOf('rounds', rounds))
-  const hold = await runHolds(netns, rounds)
+  const holds = await runHolds(netns, rounds)
 
   const contention: Contention[] = []
   const kinds = [
@@ -66,7 +66,7 @@ async function measure({ pairs, rounds, gets, deleted, repeats }: Settings): Pro
     rounds,
     gets,
     taken,
-    hold,
+    holds,
     contention,
     bounds,
   }

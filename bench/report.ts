@@ -1,5 +1,6 @@
 import { cpus, release } from 'node:os'
 import type { Responsiveness } from './contention.ts'
+import type { LoopDelay } from './loop-watch.ts'
 import type { Taken } from './rounds.ts'
 import { type Spread, spread } from './spread.ts'
 
@@ -19,8 +20,8 @@ export interface Report {
   readonly gets: number
   /** One link by name, and all links: nanoseconds, over the rounds. The first is the limit that ratios are to. */
   readonly taken: readonly Taken[]
-  /** Milliseconds for which one dump by promises held the event loop at a stretch. */
-  readonly hold: Spread
+  /** The longest that a dump by promises held the event loop at a stretch, in each round; milliseconds. */
+  readonly holds: readonly LoopDelay[]
   /** While others change links; each repeated. */
   readonly contention: readonly Contention[]
   readonly bounds: readonly Bound[]
@@ -55,7 +56,7 @@ export function machine(): Report['machine'] {
   }
 }
 
-export function asText({ machine, links, rounds, gets, taken, hold, contention, bounds }: Report): string {
+export function asText({ machine, links, rounds, gets, taken, holds, contention, bounds }: Report): string {
   const limit = taken[0]!
   return [
     `Linux ${machine.kernel}, Node ${machine.node}, ${machine.cpus} × ${machine.cpu}`,
@@ -69,13 +70,21 @@ export function asText({ machine, links, rounds, gets, taken, hold, contention, 
       [`all ${links} links, ${rounds} ×`, 'median ms', 'min – max', 'ratio'],
       ...taken.map(one => row(one.name, one.listLinks, limit.listLinks, 1e6)),
     ]),
-    `by promises, the event loop was held for ${fixed(hold.median)} ms at a stretch (${range(hold, 1)})`,
+    holdLine(holds),
     '',
     ...table([
-      ['8 requests waiting', 'lasted ms', 'answered', 'slowest ms', 'loop delay ms', 'fs.stat ms'],
+      [
+        '8 requests waiting',
+        'lasted ms',
+        'answered',
+        'slowest ms',
+        'loop delay ms',
+        'of it no CPU',
+        'fs.stat ms',
+      ],
       ...contention.map(contentionRow),
     ]),
-    'the worst of each run; the delay includes up to 1 ms between two samples',
+    'the worst of each run; a loop delay includes the up to 1 ms between two looks',
     '',
     ...table(
       bounds.map(({ what, unit, value, most, pass }) => [
@@ -93,12 +102,29 @@ function row(name: string, time: Spread, limit: Spread, unit: number): string[] 
   return [name, fixed(time.median / unit), range(time, unit), `${fixed(time.median / limit.median)} x`]
 }
 
+function holdLine(holds: readonly LoopDelay[]): string {
+  const gap = spread(holds.map(({ delay }) => delay))
+  const held = spread(holds.map(({ delay, withoutCpu }) => delay - withoutCpu))
+  return (
+    `by promises, the longest gap between two turns of the event loop: ${fixed(gap.median)} ms (${range(gap, 1)}), ` +
+    `with a processor ${fixed(held.median)} ms (${range(held, 1)})`
+  )
+}
+
 function contentionRow({ meanwhile, repeats }: Contention): string[] {
   const of = (field: keyof Responsiveness) => {
     const { min, max } = spread(repeats.map(felt => felt[field]))
     return repeats.length > 1 ? `${brief(min)} – ${brief(max)}` : brief(max)
   }
-  return [meanwhile, of('lasted'), of('answered'), of('slowest'), of('loopDelay'), of('stat')]
+  return [
+    meanwhile,
+    of('lasted'),
+    of('answered'),
+    of('slowest'),
+    of('loopDelay'),
+    of('withoutCpu'),
+    of('stat'),
+  ]
 }
 
 function range({ min, max }: Spread, unit: number): string {

@@ -1,7 +1,7 @@
 import { listLinks } from '../src/index.ts'
 import type { NetnsHandle } from '../src/sync.ts'
 import type { Contestant } from './contestant.ts'
-import { longestHold } from './loop-hold.ts'
+import { type LoopDelay, watchLoop } from './loop-watch.ts'
 import { type Spread, spread } from './spread.ts'
 
 /** Each round begins cold for everyone: the first ones also compile what is hot. */
@@ -48,9 +48,9 @@ export async function runRounds(
   }))
 }
 
-/** How long, in milliseconds, a dump by promises holds the event loop at a stretch. */
-export async function runHolds(netns: NetnsHandle, rounds: number): Promise<Spread> {
-  const holds: number[] = []
-  for (let round = 0; round < rounds; round++) holds.push(await longestHold(() => listLinks({ netns })))
-  return spread(holds)
+/** How long a dump by promises holds the event loop at a stretch, in each round. */
+export async function runHolds(netns: NetnsHandle, rounds: number): Promise<LoopDelay[]> {
+  const holds: LoopDelay[] = []
+  for (let round = 0; round < rounds; round++) holds.push(await watchLoop('turn', () => listLinks({ netns })))
+  return holds
 }

@@ -108,6 +108,7 @@ function inNewNetns(body: (netns: number) => void): void {
   const netns = shim.createNetns('')
   assert.ok(netns >= 0, `createNetns: ${netns}`)
   try {
+    assert.notEqual(statSync(`/proc/self/fd/${netns}`).ino, statSync('/proc/self/ns/net').ino)
     body(netns)
   } finally {
     closeSync(netns)
@@ -217,6 +218,7 @@ describe('exchange', () => {
   test('takes many datagrams of a dump at once, as far as there is room', root, () => {
     inNewNetns(netns => {
       const handle = openSocket(netns)
+      assert.deepEqual(dumpLinks(handle), [1], "a broken shim must not get at the machine's own links")
       for (let i = 0; i < 40; i++) {
         assert.equal(exchange(handle, NEW_VETH), 1)
         assert.deepEqual(messages(1), [{ type: NLMSG.ERROR, index: 0 }])
@@ -320,7 +322,6 @@ describe('namespaces', () => {
     const before = ownNetns()
     inNewNetns(netns => {
       assert.match(readFileSync(`/proc/self/fdinfo/${netns}`, 'utf8'), /flags:\s+02\d{6}\n/)
-      assert.notEqual(statSync(`/proc/self/fd/${netns}`).ino, statSync('/proc/self/ns/net').ino)
       const handle = openSocket(netns)
       assert.deepEqual(dumpLinks(handle), [1])
       shim.closeSocket(handle)

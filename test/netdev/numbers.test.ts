@@ -1,0 +1,4 @@
+import { NETDEV_CMD } from '../../src/netdev/message.ts'
+import { checkNumbers } from '../tools/check-numbers.ts'
+
+checkNumbers('netdev.h', 'NETDEV_CMD_', NETDEV_CMD)

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LINK_CHANGE } from '../../src/rtnetlink/link-change.ts'
+import { IFF, IFLA, IFLA_INFO, RTM } from '../../src/rtnetlink/numbers.ts'
+import { IFLA_XDP, XDP_FLAGS } from '../../src/rtnetlink/xdp-state.ts'
+import { checkNumbers } from '../tools/check-numbers.ts'
+import { kernelHeader } from '../tools/headers.ts'
+
+checkNumbers('rtnetlink.h', 'RTM_', RTM)
+checkNumbers('if_link.h', 'IFLA_', IFLA)
+checkNumbers('if_link.h', 'IFLA_INFO_', IFLA_INFO)
+checkNumbers('if_link.h', 'IFLA_XDP_', IFLA_XDP)
+checkNumbers('if_link.h', 'XDP_FLAGS_', XDP_FLAGS)
+checkNumbers('if.h', 'IFF_', IFF)
+
+const veth = kernelHeader('veth.h')
+test('VETH_INFO_PEER is where a new veth says its peer', { skip: typeof veth === 'string' ? veth : false }, () => {
+  const data = LINK_CHANGE.byType[IFLA.LINKINFO]?.inner?.byType[IFLA_INFO.DATA]?.inner
+  assert.ok(typeof veth !== 'string')
+  assert.equal(data?.byType[veth.get('VETH_INFO_PEER')!]?.field, 'peer')
+})
