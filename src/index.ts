@@ -6,7 +6,7 @@ import type { Link } from './rtnetlink/link.ts'
 import { listLinks as listAll } from './rtnetlink/link-operations.ts'
 import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair, listVethPairs as listPairs } from './veth/pairs.ts'
-import type { VethEnd } from './veth/peer.ts'
+import { refOf, type VethEnd } from './veth/peer.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -50,8 +50,8 @@ export async function countRedirects(): Promise<RedirectCounterHandle> {
   return new RedirectCounterHandle(await perform(openRedirectCounter(null), {}))
 }
 
-function handle({ netns, link }: VethEnd, options: AsyncOptions): Device {
-  return new Device({ netns, device: link.index, name: link.name }, limitsOf(options))
+function handle(end: VethEnd, options: AsyncOptions): Device {
+  return new Device(refOf(end), limitsOf(options))
 }
 
 export type { ProgramSource } from './bpf/program.ts'

@@ -8,7 +8,7 @@ import type { Link } from './rtnetlink/link.ts'
 import { deleteLink, getLink, setLink } from './rtnetlink/link-operations.ts'
 import { byIndex, forEthtool } from './veth/by-index.ts'
 import { type ExplainOptions, explainRedirect } from './veth/explain.ts'
-import { getVethPair } from './veth/peer.ts'
+import { getVethPair, refOf } from './veth/peer.ts'
 import { type ProbeOptions, type ProbeResult, probeRedirect } from './veth/probe.ts'
 import { type RepairResult, repairRedirect, type Undo, undoRepair } from './veth/repair.ts'
 import type { Verdict } from './veth/verdict.ts'
@@ -94,7 +94,7 @@ export class Device {
   /** The other end of a veth, in its own namespace. @throws PeerError */
   getVethPeer(): Device {
     const { peer } = this.#perform(getVethPair(this.#ref))
-    return new Device({ netns: peer.netns, device: peer.link.index, name: peer.link.name }, this.#limits)
+    return new Device(refOf(peer), this.#limits)
   }
 
   getFeatures(): Features {

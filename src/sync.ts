@@ -6,7 +6,7 @@ import { Device, perform } from './sync-device.ts'
 import { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
 import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair, listVethPairs as listPairs } from './veth/pairs.ts'
-import type { VethEnd } from './veth/peer.ts'
+import { refOf, type VethEnd } from './veth/peer.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -48,8 +48,8 @@ export function countRedirects(): RedirectCounterHandle {
   return new RedirectCounterHandle(perform(openRedirectCounter(null), {}))
 }
 
-function handle({ netns, link }: VethEnd, options: Options): Device {
-  return new Device({ netns, device: link.index, name: link.name }, limitsOf(options))
+function handle(end: VethEnd, options: Options): Device {
+  return new Device(refOf(end), limitsOf(options))
 }
 
 export type { ProgramSource } from './bpf/program.ts'

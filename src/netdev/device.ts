@@ -1,5 +1,5 @@
 import { u32, u64 } from '../wire/attribute.ts'
-import type { Netns } from '../wire/netns.ts'
+import type { IndexRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { get } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
@@ -33,9 +33,9 @@ const NETDEV_DEVICE = table<NetdevDevice>([
 ])
 
 /** @throws UnsupportedError before Linux 6.3; NetlinkError ENODEV. */
-export function* getXdpFeatures(netns: Netns, index: number): Operation<XdpFeature[]> {
-  const message = yield* netdevMessage('DEV_GET', netns, index, NETDEV_DEVICE, 0)
-  encodeAttributes(message, NETDEV_DEVICE, { index })
+export function* getXdpFeatures(ref: IndexRef): Operation<XdpFeature[]> {
+  const message = yield* netdevMessage('DEV_GET', ref, NETDEV_DEVICE, 0)
+  encodeAttributes(message, NETDEV_DEVICE, { index: ref.device })
   const { xdpFeatures } = yield* get(message, netdevReply(NetdevDevice, NETDEV_DEVICE))
   return named(xdpFeatures)
 }

@@ -1,7 +1,7 @@
 import { GENL_HDRLEN } from '../genetlink/controller.ts'
 import { genericMessage } from '../genetlink/message.ts'
+import { deviceLabel, type IndexRef } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
-import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { Decode } from '../wire/request.ts'
 import { type AttributeIndex, decodeAttributes, type Table } from '../wire/table.ts'
@@ -14,12 +14,16 @@ export const NETDEV_CMD = { DEV_GET: 1, NAPI_GET: 11 } as const
 
 export function* netdevMessage(
   command: keyof typeof NETDEV_CMD,
-  netns: Netns,
-  index: number,
+  ref: IndexRef,
   attributes: AttributeIndex,
   flags: number,
 ): Operation<Message> {
-  const subject = { message: `NETDEV_CMD_${command}`, netns, device: String(index), writes: false }
+  const subject = {
+    message: `NETDEV_CMD_${command}`,
+    netns: ref.netns,
+    device: deviceLabel(ref),
+    writes: false,
+  }
   return yield* genericMessage(NETDEV, NETDEV_CMD[command], subject, attributes, flags)
 }
 

@@ -1,7 +1,7 @@
 import { u32, uint } from '../wire/attribute.ts'
+import type { IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import { NLM_F } from '../wire/netlink.ts'
-import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { dump } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
@@ -38,9 +38,9 @@ const NAPI = table<Napi>([
  * A device's NAPI instances: for a veth one per receive queue exactly while NAPI is on.
  * @throws UnsupportedError before Linux 6.8; NetlinkError ENODEV.
  */
-export function* listNapi(netns: Netns, index: number): Operation<Napi[]> {
-  const message = yield* netdevMessage('NAPI_GET', netns, index, NAPI, NLM_F.DUMP)
-  encodeAttributes(message, NAPI, { index })
+export function* listNapi(ref: IndexRef): Operation<Napi[]> {
+  const message = yield* netdevMessage('NAPI_GET', ref, NAPI, NLM_F.DUMP)
+  encodeAttributes(message, NAPI, { index: ref.device })
   try {
     return yield* dump(message, netdevReply(Napi, NAPI))
   } catch (error) {

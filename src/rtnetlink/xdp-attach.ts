@@ -1,4 +1,4 @@
-import type { Netns } from '../wire/netns.ts'
+import type { IndexRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { setLink } from './link-operations.ts'
 import { XDP_FLAGS } from './xdp-state.ts'
@@ -17,8 +17,7 @@ export type Expected = 'nothing' | { readonly fd: number }
  * Source: dev_xdp_install(), net/core/dev.c; veth_xdp_set(), drivers/net/veth.c.
  */
 export function* attachXdp(
-  netns: Netns,
-  index: number,
+  ref: IndexRef,
   program: number,
   mode: AttachMode,
   expected: Expected,
@@ -27,10 +26,10 @@ export function* attachXdp(
     expected === 'nothing'
       ? { flags: MODE_FLAG[mode] | XDP_FLAGS.UPDATE_IF_NOEXIST, expectedFd: null }
       : { flags: MODE_FLAG[mode] | XDP_FLAGS.REPLACE, expectedFd: expected.fd }
-  yield* setLink({ netns, device: index }, { xdp: { fd: program, ...place } })
+  yield* setLink(ref, { xdp: { fd: program, ...place } })
 }
 
 /** Detaches a program if it is the one behind the descriptor. @throws NetlinkError EEXIST when it is not. */
-export function* detachXdp(netns: Netns, index: number, mode: AttachMode, program: number): Operation<void> {
-  yield* attachXdp(netns, index, -1, mode, { fd: program })
+export function* detachXdp(ref: IndexRef, mode: AttachMode, program: number): Operation<void> {
+  yield* attachXdp(ref, -1, mode, { fd: program })
 }

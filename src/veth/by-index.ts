@@ -1,7 +1,6 @@
 import { fitsHeader } from '../ethtool/message.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
-import type { Netns } from '../wire/netns.ts'
+import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 
 /** For families that know devices by index only. */
@@ -15,5 +14,5 @@ export function* byIndex<T>(
 /** For ethtool, whose header has no room for long alternative names. */
 export function* forEthtool<T>(ref: DeviceRef, use: (ref: DeviceRef) => Operation<T>): Operation<T> {
   if (fitsHeader(ref)) return yield* use(ref)
-  return yield* use({ netns: ref.netns, device: (yield* getLink(ref)).index })
+  return yield* byIndex(ref, use)
 }

@@ -7,7 +7,7 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import { UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
-import { getVethPair, type VethEnd } from './peer.ts'
+import { getVethPair, refOf, type VethEnd } from './peer.ts'
 import { PeerError } from './peer-error.ts'
 
 /** What the kernel says of the two ends of a redirect. */
@@ -37,7 +37,7 @@ export interface PeerFacts {
 export function* gatherFacts(ref: DeviceRef): Operation<RedirectFacts> {
   const { release, pid } = yield* ask<'self'>({ kind: 'self' })
   const { target, peer, unreachable } = yield* bothEnds(ref)
-  const targetXdpFeatures = yield* ifSupported(getXdpFeatures(ref.netns, target.link.index))
+  const targetXdpFeatures = yield* ifSupported(getXdpFeatures(refOf(target)))
   return {
     release,
     pid,
@@ -59,10 +59,10 @@ function* bothEnds(ref: DeviceRef) {
   }
 }
 
-function* peerFacts({ netns, link }: VethEnd): Operation<PeerFacts> {
-  const { gro } = yield* getFeatures({ netns, device: link.index })
-  const napi = yield* ifSupported(listNapi(netns, link.index))
-  return { netns, link, gro, napi: napi?.length ?? null }
+function* peerFacts(peer: VethEnd): Operation<PeerFacts> {
+  const { gro } = yield* getFeatures(refOf(peer))
+  const napi = yield* ifSupported(listNapi(refOf(peer)))
+  return { ...peer, gro, napi: napi?.length ?? null }
 }
 
 function* ifSupported<T>(operation: Operation<T>): Operation<T | null> {

@@ -1,6 +1,6 @@
 import type { Link } from '../rtnetlink/link.ts'
 import { getLink, getLinkThrough } from '../rtnetlink/link-operations.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
+import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError, SystemError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -11,6 +11,11 @@ import { notVeth, unreachable } from './peer-error.ts'
 export interface VethEnd {
   readonly netns: Netns
   readonly link: Link
+}
+
+/** The end by its index, as it stays when it is renamed. */
+export function refOf({ netns, link }: VethEnd): IndexRef {
+  return { netns, device: link.index, name: link.name }
 }
 
 /** Both ends of a pair, as seen from the first. */

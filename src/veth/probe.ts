@@ -13,7 +13,7 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import { errnoName } from '../wire/errno.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { SHORT_FRAME } from './explain.ts'
-import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
+import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { probeFrame } from './probe-frame.ts'
 
 export interface ProbeOptions {
@@ -106,8 +106,8 @@ function* settled(peer: VethEnd, before: number, expected: number): Operation<nu
   return arrived
 }
 
-function* received({ netns, link }: VethEnd): Operation<number> {
-  const { stats } = yield* getLink({ netns, device: link.index })
+function* received(end: VethEnd): Operation<number> {
+  const { stats } = yield* getLink(refOf(end))
   return Number(stats?.rxPackets ?? 0n)
 }
 

@@ -3,7 +3,7 @@ import { setLink } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { type ExplainOptions, explainRedirect } from './explain.ts'
-import { getVethPair } from './peer.ts'
+import { getVethPair, refOf } from './peer.ts'
 import type { Repair, Verdict } from './verdict.ts'
 
 /** What repairRedirect() found, did and left. */
@@ -76,8 +76,8 @@ export function* undoRepair(undo: readonly Undo[]): Operation<void> {
 
 function* take(ref: DeviceRef, { action }: Repair, undo: Undo[]): Operation<void> {
   const { target, peer } = yield* getVethPair(ref)
-  const targetRef = { netns: target.netns, device: target.link.index, name: target.link.name }
-  const peerRef = { netns: peer.netns, device: peer.link.index, name: peer.link.name }
+  const targetRef = refOf(target)
+  const peerRef = refOf(peer)
   switch (action) {
     case 'target up':
       yield* setLink(targetRef, { up: true })

@@ -5,9 +5,8 @@ import type { Link } from '../rtnetlink/link.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
 import { type AttachMode, attachXdp as attachXdpByNetlink, detachXdp } from '../rtnetlink/xdp-attach.ts'
 import type { XdpMode } from '../rtnetlink/xdp-state.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
+import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
-import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 
 /** A program to attach: one to be loaded, or somebody's own, pinned in a BPF file system or open already. */
@@ -41,8 +40,7 @@ export interface AttachOptions {
 
 /** An attached program, by what it takes to detach it again. */
 export interface Attached {
-  readonly netns: Netns
-  readonly index: number
+  readonly ref: IndexRef
   readonly mode: AttachMode
   readonly programId: number
   /** The descriptor of the bpf_link that holds it; null when the device does. */
@@ -67,29 +65,29 @@ export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachO
   if (lifetime === 'process' && replaces !== undefined) {
     throw new TypeError("a program with lifetime 'process' cannot replace another")
   }
-  const { index } = yield* getLink(ref)
+  const { index, name } = yield* getLink(ref)
+  const target = { netns: ref.netns, device: index, name }
   if ('fd' in program) return yield* attach(program.fd)
   const open = 'pinned' in program ? openPinned(program.pinned) : loadProgram(program)
   return yield* withDescriptor(open, attach)
 
   function* attach(fd: number): Operation<Attached> {
     const { id: programId } = yield* getProgramInfo(fd)
-    const { netns } = ref
     if (lifetime === 'process') {
-      const link = yield* attachXdpLink(fd, index, mode, netns)
-      return { netns, index, mode, programId, link }
+      const link = yield* attachXdpLink(fd, index, mode, ref.netns)
+      return { ref: target, mode, programId, link }
     }
     yield* replaces === undefined
-      ? attachXdpByNetlink(netns, index, fd, mode, 'nothing')
-      : withOpenProgram(replaces, expected => attachXdpByNetlink(netns, index, fd, mode, expected))
-    return { netns, index, mode, programId, link: null }
+      ? attachXdpByNetlink(target, fd, mode, 'nothing')
+      : withOpenProgram(replaces, expected => attachXdpByNetlink(target, fd, mode, expected))
+    return { ref: target, mode, programId, link: null }
   }
 }
 
 /** Takes a program off again, if it is still the one that was attached. */
-export function* detachAttached({ netns, index, mode, programId, link }: Attached): Operation<void> {
+export function* detachAttached({ ref, mode, programId, link }: Attached): Operation<void> {
   if (link !== null) yield* ask<'close'>({ kind: 'close', fd: link })
-  else yield* withOpenProgram(programId, ({ fd }) => detachXdp(netns, index, mode, fd))
+  else yield* withOpenProgram(programId, ({ fd }) => detachXdp(ref, mode, fd))
 }
 
 function withOpenProgram(id: number, use: (expected: { fd: number }) => Operation<void>): Operation<void> {

@@ -8,6 +8,11 @@ export interface DeviceRef {
   readonly name?: string
 }
 
+/** For families that know devices by their index only. */
+export interface IndexRef extends DeviceRef {
+  readonly device: number
+}
+
 /** What to call the device in messages. */
 export function deviceLabel({ device, name }: DeviceRef): string {
   return name ?? String(device)
