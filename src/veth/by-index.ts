@@ -4,11 +4,10 @@ import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 
 /** For families that know devices by index only. */
-export function* byIndex<T>(
-  ref: DeviceRef,
-  use: (netns: Netns, index: number) => Operation<T>,
-): Operation<T> {
-  return yield* use(ref.netns, typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index)
+export function* byIndex<T>(ref: DeviceRef, use: (ref: IndexRef) => Operation<T>): Operation<T> {
+  const { netns, device } = ref
+  if (typeof device === 'number') return yield* use({ ...ref, device })
+  return yield* use({ netns, device: (yield* getLink(ref)).index, name: device })
 }
 
 /** For ethtool, whose header has no room for long alternative names. */
