@@ -82,7 +82,7 @@ async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Resp
   const ask = async () => {
     while (!over) {
       const begun = performance.now()
-      over ||= await isGone(canary)
+      if (await isGone(canary)) over = true
       slowest = Math.max(slowest, performance.now() - begun)
       answered++
     }
@@ -98,7 +98,10 @@ async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Resp
 
   const begun = performance.now()
   const { delay, withoutCpu } = await watchLoop('millisecond', () =>
-    Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)]),
+    Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)]).catch(error => {
+      over = true // or the others would go on for ever
+      throw error
+    }),
   )
   const lasted = performance.now() - begun
   return { lasted, answered, slowest, loopDelay: delay, withoutCpu, stat: slowestStat }

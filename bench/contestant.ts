@@ -1,9 +1,12 @@
+/** Uncounted requests for one link before those that count. */
+export const WARM_UP_GETS = 200
+
 /** One way to ask the kernel for links: a row of the table. A further peer is one more of these (see contestants.ts). */
 export interface Contestant {
   readonly name: string
-  /** Asks `count` times for one link by name, one after the other. @returns the mean, in nanoseconds. */
+  /** Asks for one link by name, `count` times after the warm-up, one after the other. @returns the mean in nanoseconds. */
   getLink(count: number): Promise<number>
-  /** Asks once for all links. @returns nanoseconds. */
+  /** Asks for all links, a second time after an uncounted first. @returns nanoseconds. */
   listLinks(): Promise<number>
 }
 

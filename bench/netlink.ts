@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { atRest, whileDeletedOneByOne, whileNetnsEnds } from './contention.ts'
 import { contestants } from './contestants.ts'
 import { countLinks, endsOf, makeLab } from './lab.ts'
+import { OURS_SYNC } from './ours.ts'
 import { progressOf } from './progress.ts'
 import { asText, bound, type Contention, machine, type Report } from './report.ts'
 import { runHolds, runRounds } from './rounds.ts'
@@ -29,7 +30,7 @@ async function measure({ pairs, rounds, gets, deleted, repeats }: Settings): Pro
   const links = countLinks(netns)
   if (links !== 2 * pairs + 1) throw new Error(`${links} links, where ${2 * pairs + 1} were made`)
 
-  const { all } = contestants(netns, endsOf(pairs >> 1).name)
+  const all = contestants(netns, endsOf(pairs >> 1).name)
   const taken = await runRounds(all, { rounds, gets }, progressOf('rounds', rounds))
   const holds = await runHolds(netns, rounds)
 
@@ -50,7 +51,8 @@ async function measure({ pairs, rounds, gets, deleted, repeats }: Settings): Pro
   }
   netns.remove()
 
-  const [limit, sync] = taken
+  const [limit] = taken
+  const sync = taken.find(({ name }) => name === OURS_SYNC)
   const disturbed = contention.slice(1).flatMap(({ repeats }) => repeats)
   const bounds = [
     bound('one link by name, sync', 'x', sync!.getLink.median / limit!.getLink.median, 2),

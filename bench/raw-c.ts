@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { getLink, listLinks } from '../src/rtnetlink/link-operations.ts'
 import type { NetnsHandle } from '../src/sync.ts'
 import type { Ask, Operation } from '../src/wire/operation.ts'
-import type { Contestant } from './contestant.ts'
+import { type Contestant, WARM_UP_GETS } from './contestant.ts'
 
 const SOURCE = fileURLToPath(new URL('drain.c', import.meta.url))
 const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror']
@@ -18,7 +18,7 @@ export function rawC(netns: NetnsHandle, name: string): Contestant {
   const allLinks = requestOf(listLinks(netns))
   return {
     name: 'raw C, not decoded',
-    getLink: async count => mean(drain(program, netns, oneLink, count, 200)),
+    getLink: async count => mean(drain(program, netns, oneLink, count, WARM_UP_GETS)),
     listLinks: async () => mean(drain(program, netns, allLinks, 1, 1)),
   }
 }

@@ -3,7 +3,7 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, get } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
-import { ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
+import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
 
 /** A device's queues in use, and how many it could use. Source: net/ethtool/channels.c (ETHTOOL_A_CHANNELS_*). */
 export class Channels extends Attributes {
@@ -17,16 +17,19 @@ export class Channels extends Attributes {
   /** Pairs of a receive and a transmit queue; they come on top of rx and tx. */
   combined = 0
 }
-const CHANNELS = table<Channels>([
-  [2, 'rxMax', u32],
-  [3, 'txMax', u32],
-  [4, 'otherMax', u32],
-  [5, 'combinedMax', u32],
-  [6, 'rx', u32],
-  [7, 'tx', u32],
-  [8, 'other', u32],
-  [9, 'combined', u32],
-])
+const CHANNELS = table<Channels>(
+  [
+    [2, 'rxMax', u32],
+    [3, 'txMax', u32],
+    [4, 'otherMax', u32],
+    [5, 'combinedMax', u32],
+    [6, 'rx', u32],
+    [7, 'tx', u32],
+    [8, 'other', u32],
+    [9, 'combined', u32],
+  ],
+  [A_HEADER],
+)
 
 /** What can be changed; what is left out stays. */
 export type ChannelCounts = Partial<Pick<Channels, 'rx' | 'tx' | 'other' | 'combined'>>

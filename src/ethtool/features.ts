@@ -5,7 +5,7 @@ import { command, get } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
 import { BITSET, Bitset, bitsetOf, hasBit } from './bitset.ts'
 import { aliasesOf, type FeatureAlias, nearNames } from './feature-names.ts'
-import { ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
+import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
 import { ETH_SS, getStringSet } from './string-set.ts'
 
 /** ETHTOOL_A_FEATURES_*. Source: net/ethtool/features.c. */
@@ -18,12 +18,15 @@ class FeaturesReply extends Attributes {
   active = new Bitset()
   noChange = new Bitset()
 }
-const FEATURES = table<FeaturesReply>([
-  [A_FEATURES.HW, 'hw', nested(Bitset, BITSET)],
-  [A_FEATURES.WANTED, 'wanted', nested(Bitset, BITSET)],
-  [A_FEATURES.ACTIVE, 'active', nested(Bitset, BITSET)],
-  [A_FEATURES.NOCHANGE, 'noChange', nested(Bitset, BITSET)],
-])
+const FEATURES = table<FeaturesReply>(
+  [
+    [A_FEATURES.HW, 'hw', nested(Bitset, BITSET)],
+    [A_FEATURES.WANTED, 'wanted', nested(Bitset, BITSET)],
+    [A_FEATURES.ACTIVE, 'active', nested(Bitset, BITSET)],
+    [A_FEATURES.NOCHANGE, 'noChange', nested(Bitset, BITSET)],
+  ],
+  [A_HEADER],
+)
 
 /** One feature of a device, or a group of them under an alias. */
 export interface Feature {
@@ -83,16 +86,18 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
   encodeAttributes(message, FEATURES, { wanted: bitsetOf(before.names.length, bits, on) })
   yield* command(message)
   const after = yield* readBits(ref)
-  // A group may have members that depend on something else; ethtool calls it on when any member is.
-  const achieved = on ? bits.some(bit => after.active(bit)) : !bits.some(bit => after.active(bit))
-  if (!achieved) {
-    const why = bits.every(bit => after.wanted(bit) === on)
+  const missed = bits.filter(bit => after.active(bit) !== on)
+  const moved = bits.some(bit => after.active(bit) !== before.active(bit))
+  // A group may have members that cannot follow. It is on when any member is, but off only when none is.
+  if (missed.length > 0 && !(on && moved)) {
+    const why = missed.every(bit => after.wanted(bit) === on)
       ? 'it is wanted now, but another feature or the state of the device keeps it from taking effect'
       : 'the kernel refused it without an error'
+    const names = missed.map(bit => before.names[bit]).join(', ')
     throw new FeatureError(
       'ERR_VETH_NL_FEATURE_REFUSED',
       feature,
-      `feature '${feature}' of ${deviceLabel(ref)} is still ${on ? 'off' : 'on'}: ${why}`,
+      `feature '${feature}' of ${deviceLabel(ref)} is still ${on ? 'off' : 'on'} (${names}): ${why}`,
     )
   }
   const changed = before.names.filter((_, bit) => before.active(bit) !== after.active(bit))

@@ -1,7 +1,7 @@
 import { GENL_HDRLEN } from '../genetlink/controller.ts'
 import { genericMessage } from '../genetlink/message.ts'
 import { string, u32 } from '../wire/attribute.ts'
-import { type DeviceRef, deviceLabel, LONGEST_NAME } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel, isShortName } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
 import { OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -23,7 +23,7 @@ export const ETHTOOL_MSG = {
 export const ETHTOOL_FLAG = { COMPACT_BITSETS: 1 << 0, OMIT_REPLY: 1 << 1 } as const
 
 /** ETHTOOL_A_*_HEADER, the first attribute of every message: which device is meant. */
-const A_HEADER = 1
+export const A_HEADER = 1
 export class Header {
   index: number | null = null
   name: string | null = null
@@ -57,7 +57,7 @@ export function* ethtoolMessage(
 
 /** ETHTOOL_A_HEADER_DEV_NAME takes no longer name; who has one asks rtnetlink for the index. */
 export function fitsHeader({ device }: DeviceRef): boolean {
-  return typeof device === 'number' || new TextEncoder().encode(device).length <= LONGEST_NAME
+  return typeof device === 'number' || isShortName(device)
 }
 
 /** Reads a reply's attributes into a new object. */

@@ -2,7 +2,7 @@ import { nested, repeated, string, u32 } from '../wire/attribute.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { get } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
-import { ethtoolMessage, ethtoolReply } from './message.ts'
+import { A_HEADER, ethtoolMessage, ethtoolReply } from './message.ts'
 
 /** enum ethtool_stringset, those that are the same for every device. Source: include/uapi/linux/ethtool.h. */
 export const ETH_SS = { FEATURES: 4 } as const
@@ -41,7 +41,10 @@ const STRING_SETS = table<StringSets>([[1, 'sets', repeated(nested(StringSet, ST
 class StringSetReply extends Attributes {
   stringSets: StringSets | null = null
 }
-const STRING_SET_REPLY = table<StringSetReply>([[2, 'stringSets', nested(StringSets, STRING_SETS)]])
+const STRING_SET_REPLY = table<StringSetReply>(
+  [[2, 'stringSets', nested(StringSets, STRING_SETS)]],
+  [A_HEADER],
+)
 
 /** The kernel's names of a set of bits, by bit; asked for once per kernel object. */
 export function* getStringSet(id: number): Operation<readonly string[]> {

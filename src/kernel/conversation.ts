@@ -16,8 +16,8 @@ const EIO = 5
 
 /**
  * One request and everything the kernel says to it, message by message as the datagrams come.
- * It ends with NLMSG_DONE (a dump), the acknowledgement (NLM_F_ACK was set; a reply may stand on either side
- * of it), the one reply (neither was set), or an error. Source: net/netlink/af_netlink.c.
+ * It ends with NLMSG_DONE (a dump), the acknowledgement (NLM_F_ACK was set; a reply comes before it), the one
+ * reply (neither was set), or an error. Source: net/netlink/af_netlink.c.
  */
 export class Conversation {
   /** The kernel has said everything. */

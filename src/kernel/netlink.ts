@@ -88,17 +88,18 @@ function* untilFinished(
   let socket: Socket = sockets.take(question.netns, question.protocol)
   let request: Uint8Array | null = question.bytes
   const deadline = performance.now() + timeout
+  let reopened = 0
   try {
     while (!conversation.finished) {
       const count: number = yield { slot: socket.slot, request }
-      if (count === -EBADF && request !== null) {
+      if (count === -EBADF && request !== null && reopened++ < ATTEMPTS) {
         // The shim closed it for having been idle; nothing has been sent yet.
         socket = sockets.open(question.netns, question.protocol)
         continue
       }
       if (count === -EBADF || count === -ENOBUFS) return lost(question, count)
       if (count === -ETIMEDOUT) {
-        if (performance.now() >= deadline) throw new TimeoutError('a netlink request', timeout)
+        if (performance.now() >= deadline) throw new TimeoutError(timeout, question.writes)
         request = null
         continue
       }
@@ -117,7 +118,7 @@ function* untilFinished(
   }
 }
 
-/** Returns 0, or the size of a datagram that did not fit. Only the kernel's own messages count: port 0. */
+/** Returns 0, or the room that a datagram which did not fit would have needed. Only the kernel's own messages count: port 0. */
 function takeDatagrams(conversation: Conversation, buffer: ReceiveBuffer, count: number): number {
   const { datagrams, view, bytes } = buffer
   for (let i = 0; i < 3 * count; i += 3) {
@@ -125,7 +126,7 @@ function takeDatagrams(conversation: Conversation, buffer: ReceiveBuffer, count:
     const length = datagrams[i + 1]!
     const sender = datagrams[i + 2]!
     if (sender !== 0) continue
-    if (at + length > bytes.length) return length
+    if (at + length > bytes.length) return at + length
     conversation.take(view, at, at + length)
   }
   return 0

@@ -1,9 +1,21 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { SystemError } from '../wire/errors.ts'
 import { NETNS_DIRECTORY, type Netns, netnsLabel } from '../wire/netns.ts'
 
 const OWN = '/proc/thread-self/ns/net'
+const OWN_DESCRIPTOR = '/proc/self/fd/'
+/** Whatever the path stands for by now: a FIFO must not hold us. */
+const READ_AT_ONCE = constants.O_RDONLY | constants.O_NONBLOCK
 const ESTALE = 116
 const ENOENT = 2
 
@@ -15,7 +27,7 @@ export function openNetns(netns: Netns): number {
   if (netns.path === '') return -1
   let fd: number
   try {
-    fd = openSync(netns.path, 'r')
+    fd = openSync(netns.path, READ_AT_ONCE)
   } catch (error) {
     throw unreachable(netns, error)
   }
@@ -39,6 +51,9 @@ export function openNetnsForMessage(netns: Netns): number {
 export function currentInode(netns: Netns): number {
   if (netns.path === '') return 0
   try {
+    // What a descriptor of our own stands for is told by the descriptor, at a quarter of the price.
+    if (netns.path.startsWith(OWN_DESCRIPTOR))
+      return fstatSync(Number(netns.path.slice(OWN_DESCRIPTOR.length))).ino
     return statSync(netns.path).ino
   } catch (error) {
     throw unreachable(netns, error)

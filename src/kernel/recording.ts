@@ -1,5 +1,6 @@
 import { type ExtendedAck, Refusal, SystemError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
+import type { Netns } from '../wire/netns.ts'
 import type { Answer, Ask, Sink } from '../wire/operation.ts'
 import type { AsyncKernel, Kernel, Limits } from './kernel.ts'
 
@@ -128,17 +129,25 @@ function symbolic(question: Ask): Record<string, unknown> {
       const view = new DataView(bytes.buffer)
       view.setUint32(8, 0, LITTLE_ENDIAN) // nlmsg_seq
       for (const [at] of descriptors) view.setInt32(at, 0, LITTLE_ENDIAN)
-      return { kind, netns, protocol, bytes, descriptors, writes }
+      return { kind, netns: identity(netns), protocol, bytes, descriptors, writes }
     }
     case 'bpf':
       return {
         ...question,
+        netns: identity(question.netns),
         attr: question.attr.slice(),
         pointers: question.pointers.map(([at, to]) => [at, to.slice()]),
       }
+    case 'identify':
+      return { kind: question.kind, netns: identity(question.netns) }
     default:
       return { ...question }
   }
+}
+
+/** A handle may know more of itself than what it stands for. */
+function identity({ path, inode }: Netns): Netns {
+  return { path, inode }
 }
 
 function recordable(answer: Answer): Entry['answer'] {

@@ -29,11 +29,10 @@ export class Turns {
       const work = async () => {
         if (state === 'given up') return
         state = 'begun'
-        const result = await new Promise<number>(begin)
-        signal?.removeEventListener('abort', abort)
-        if (state !== 'begun') return
         try {
-          resolve(take(result))
+          const result = await new Promise<number>(begin)
+          signal?.removeEventListener('abort', abort)
+          if (state === 'begun') resolve(take(result))
         } catch (error) {
           reject(error)
         }

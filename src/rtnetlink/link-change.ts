@@ -1,4 +1,5 @@
 import { type Kind, linkAddress, nested, string, u8, u32 } from '../wire/attribute.ts'
+import { checkNewName } from '../wire/device-ref.ts'
 import type { Netns } from '../wire/netns.ts'
 import { encodeAttributes, table } from '../wire/table.ts'
 import type { Writer } from '../wire/writer.ts'
@@ -107,6 +108,16 @@ export const LINK_CHANGE = table<LinkChange>([
   [IFLA.AF_SPEC, 'afSpec', nested(AfSpecChange, AF_SPEC_CHANGE)],
   [IFLA.XDP, 'xdp', nested(XdpChange, XDP_CHANGE)],
 ])
+
+/** @throws TypeError or RangeError for what no link can have; the kernel would take some of it for something else. */
+export function checkLinkChange({ name, mtu, numTxQueues, numRxQueues }: Partial<LinkChange>): void {
+  if (name != null) checkNewName(name)
+  for (const [what, value] of Object.entries({ mtu, numTxQueues, numRxQueues })) {
+    if (value != null && !(Number.isInteger(value) && value >= 0 && value <= 0xffffffff)) {
+      throw new RangeError(`${what} must be an integer from 0 to 4294967295, not ${value}`)
+    }
+  }
+}
 
 /** Writes the struct ifinfomsg and the attributes that are given. */
 export function encodeLinkChange(writer: Writer, change: Partial<LinkChange>): void {

@@ -1,4 +1,4 @@
-import { checkNewName, type DeviceRef, deviceLabel, LONGEST_NAME } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel, isShortName } from '../wire/device-ref.ts'
 import { NetlinkError } from '../wire/errors.ts'
 import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
@@ -6,7 +6,13 @@ import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, dump, get } from '../wire/request.ts'
 import { decodeLink, LINK, type Link } from './link.ts'
-import { type AddrGenMode, encodeLinkChange, LINK_CHANGE, type LinkChange } from './link-change.ts'
+import {
+  type AddrGenMode,
+  checkLinkChange,
+  encodeLinkChange,
+  LINK_CHANGE,
+  type LinkChange,
+} from './link-change.ts'
 import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
 
 /**
@@ -36,6 +42,7 @@ export function* listLinks(netns: Netns): Operation<Link[]> {
 
 /** @throws NetlinkError EEXIST when a name is taken. */
 export function* newLink(netns: Netns, change: Partial<LinkChange>): Operation<void> {
+  checkLinkChange(change)
   const flags = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL
   const message = linkMessage(netns, change.name ?? '', 'NEWLINK', flags, true)
   encodeLinkChange(message, change)
@@ -44,7 +51,7 @@ export function* newLink(netns: Netns, change: Partial<LinkChange>): Operation<v
 
 /** Changes what is given and leaves the rest. */
 export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation<void> {
-  if (change.name != null) checkNewName(change.name)
+  checkLinkChange(change)
   // A new name can be given only to a link that is meant by its index.
   const index = typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index
   const message = linkMessage(ref.netns, deviceLabel(ref), 'SETLINK', NLM_F.ACK, true)
@@ -77,7 +84,7 @@ function linkRequest(ref: DeviceRef): Message {
   const message = linkMessage(netns, deviceLabel(ref), 'GETLINK', 0, false)
   encodeLinkChange(message, typeof device === 'number' ? { index: device } : {})
   if (typeof device === 'string') {
-    const attribute = new TextEncoder().encode(device).length > LONGEST_NAME ? IFLA.ALT_IFNAME : IFLA.IFNAME
+    const attribute = isShortName(device) ? IFLA.IFNAME : IFLA.ALT_IFNAME
     message.attribute(attribute, () => message.text(device))
   }
   return message

@@ -43,8 +43,11 @@ export const stats64: Kind<LinkStats> = {
     const stats = new LinkStats()
     const count = Math.min(length >> 3, FIELDS.length)
     for (let i = 0; i < count; i++) {
-      const value = view.getBigUint64(at + 8 * i, LITTLE_ENDIAN)
-      if (value !== 0n) stats[FIELDS[i]!] = value
+      const where = at + 8 * i
+      // Most counters are 0, which two words tell faster than a bigint.
+      if (view.getUint32(where) !== 0 || view.getUint32(where + 4) !== 0) {
+        stats[FIELDS[i]!] = view.getBigUint64(where, LITTLE_ENDIAN)
+      }
     }
     return stats
   },

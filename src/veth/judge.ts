@@ -2,6 +2,7 @@ import type { Link } from '../rtnetlink/link.ts'
 import { type Netns, netnsLabel } from '../wire/netns.ts'
 import type { PeerFacts, RedirectFacts } from './facts.ts'
 import { longestFrame } from './frame-room.ts'
+import { hasNapi, hasNativeProgram, napiRule } from './napi-rule.ts'
 import { repairsFor } from './repairs.ts'
 import type { Check, Place, Repair, Verdict } from './verdict.ts'
 
@@ -123,28 +124,6 @@ function peerNapi(facts: RedirectFacts, peer: PeerFacts): Check | Failure {
       : `NETDEV_CMD_NAPI_GET: ${peer.napi} instances`
   const check = { ...about, value: on, ok: on, evidence }
   return on ? check : { check, ...REFUSED_BY_PEER, because: `its peer ${at(peer)} has no NAPI` }
-}
-
-/** One instance per receive queue exactly while NAPI is on; before napi-get the rule of the driver tells. */
-export function hasNapi(release: string, { link, napi, gro }: PeerFacts): boolean {
-  if (napi !== null) return napi > 0
-  return link.up && (hasNativeProgram(link) || (gro.wanted && groStartsNapi(release)))
-}
-
-function hasNativeProgram({ xdp }: Link): boolean {
-  return xdp?.mode === 'native' || (xdp?.nativeProgramId ?? 0) !== 0
-}
-
-/** Commit d3256efd8e8b, Linux 5.13. */
-export function groStartsNapi(release: string): boolean {
-  const [major = 0, minor = 0] = release.split('.').map(Number)
-  return major > 5 || (major === 5 && minor >= 13)
-}
-
-function napiRule(release: string): string {
-  return groStartsNapi(release)
-    ? 'from 5.13 on a veth that is up has NAPI while GRO is wanted or a native program is attached'
-    : 'before 5.13 a veth has NAPI only while it is up with a native program'
 }
 
 function frameFits(

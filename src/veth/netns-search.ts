@@ -26,17 +26,19 @@ export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
   return null
 }
 
-/** Gone, another one by now, or not ours to look at. */
-const PASSED_OVER = new Set(['ENOENT', 'ESRCH', 'ESTALE', 'EACCES', 'EPERM', 'EINVAL'])
-
 /** null also for a candidate that is gone meanwhile, or that may not be looked at. */
 function* idOf(netns: Netns, candidate: Netns): Operation<number | null> {
   try {
     return yield* getNetnsId(netns, candidate)
   } catch (error) {
-    if (error instanceof SystemError && PASSED_OVER.has(error.code)) return null
+    if (isOutOfReach(error)) return null
     throw error
   }
+}
+
+/** Gone, another one by now, or not ours to look at; but not that we ourselves have run out of something. */
+export function isOutOfReach(error: unknown): boolean {
+  return error instanceof SystemError && !['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'].includes(error.code)
 }
 
 function* remembered(netns: Netns): Operation<Known> {

@@ -1,5 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
-import type { AddrGenMode } from '../rtnetlink/link-change.ts'
+import { type AddrGenMode, checkLinkChange } from '../rtnetlink/link-change.ts'
 import {
   deleteLink,
   getLink,
@@ -8,7 +8,6 @@ import {
   setAddrGenMode,
   setLink,
 } from '../rtnetlink/link-operations.ts'
-import { checkNewName } from '../wire/device-ref.ts'
 import type { Netns } from '../wire/netns.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
@@ -32,6 +31,7 @@ export interface NewVethEnd {
  * @throws NetlinkError EEXIST when a name is taken, EPERM without CAP_NET_ADMIN.
  */
 export function* createVethPair(netns: Netns, first: NewVethEnd, second: NewVethEnd): Operation<VethPair> {
+  checkLinkChange(asChange(second))
   yield* newLink(netns, { ...asChange(first), linkinfo: { kind: 'veth', data: { peer: asChange(second) } } })
   try {
     return { target: yield* finishEnd(netns, first), peer: yield* finishEnd(netns, second) }
@@ -84,7 +84,7 @@ function* finishEnd(netns: Netns, end: NewVethEnd): Operation<VethEnd> {
 
 function asChange(end: NewVethEnd) {
   return {
-    name: checkNewName(end.name),
+    name: end.name,
     netns: end.netns,
     mtu: end.mtu,
     address: end.address,

@@ -1,10 +1,10 @@
 import type { Link } from '../rtnetlink/link.ts'
 import { getLink, getLinkThrough } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
-import { NetlinkError, SystemError } from '../wire/errors.ts'
+import { NetlinkError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
-import { findNetns } from './netns-search.ts'
+import { findNetns, isOutOfReach } from './netns-search.ts'
 import { notVeth, unreachable } from './peer-error.ts'
 
 /** One end of a veth pair, in its own namespace. */
@@ -42,9 +42,6 @@ export function* getVethPair(ref: DeviceRef): Operation<VethPair> {
   }
 }
 
-/** The peer or its namespace has gone elsewhere meanwhile, or the namespace may not be entered. */
-const MOVED_OR_CLOSED = new Set(['ENODEV', 'ENOENT', 'ESTALE', 'EACCES', 'EPERM'])
-
 /** null when there is nobody at the place that the link points to. */
 function* findPeer(netns: Netns, { index, link, linkNetnsId }: Link): Operation<VethEnd | null> {
   // Without an id the peer is in the same namespace. With one, its index means nothing in this namespace,
@@ -55,7 +52,7 @@ function* findPeer(netns: Netns, { index, link, linkNetnsId }: Link): Operation<
     const peer = yield* getLink({ netns: where, device: link })
     return peer.kind === 'veth' && peer.link === index ? { netns: where, link: peer } : null
   } catch (error) {
-    if (error instanceof SystemError && MOVED_OR_CLOSED.has(error.code)) return null
+    if (isOutOfReach(error)) return null
     throw error
   }
 }

@@ -1,6 +1,7 @@
-import { setFeature } from '../ethtool/features.ts'
-import { setLink } from '../rtnetlink/link-operations.ts'
+import { FeatureError, getFeatures, setFeature } from '../ethtool/features.ts'
+import { getLink, setLink } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
+import { SystemError } from '../wire/errors.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { type ExplainOptions, explainRedirect } from './explain.ts'
 import { getVethPair, refOf } from './peer.ts'
@@ -48,54 +49,51 @@ export function* repairRedirect(
   if (before.repairs.length === 0)
     throw new RepairError(`no repair is known: ${before.summary}`, null, before)
   const undo: Undo[] = []
-  for (const step of before.repairs) {
-    try {
-      yield* take(ref, step, undo)
-    } catch (error) {
-      yield* sheltered(undoRepair(undo))
-      throw new RepairError(`'${step.command}' failed: ${(error as Error).message}`, step, before, {
-        cause: error,
-      })
-    }
-  }
-  const after = yield* explainRedirect(ref, options)
-  if (after.delivers !== true) {
-    yield* sheltered(undoRepair(undo))
+  let step: Repair | null = null
+  try {
+    for (step of before.repairs) yield* take(ref, step, undo)
+    step = null
+    const after = yield* explainRedirect(ref, options)
+    if (after.delivers === true) return { result: { before, after, steps: before.repairs }, undo }
     throw new RepairError(`the repair did not help and was undone: ${after.summary}`, null, after)
+  } catch (error) {
+    yield* sheltered(undoRepair(undo))
+    if (step === null || !(error instanceof SystemError || error instanceof FeatureError)) throw error
+    throw new RepairError(`'${step.command}' failed: ${error.message}`, step, before, { cause: error })
   }
-  return { result: { before, after, steps: before.repairs }, undo }
 }
 
-/** Takes the steps back, last one first. */
+/** Takes the steps back, last one first, as far as they were taken. */
 export function* undoRepair(undo: readonly Undo[]): Operation<void> {
   for (const step of undo.toReversed()) {
-    if (step.kind === 'gro') yield* setFeature(step.ref, 'gro', step.on)
-    else yield* setLink(step.ref, { up: false })
+    if (step.kind === 'gro') {
+      const { gro } = yield* getFeatures(step.ref)
+      if (gro.wanted !== step.on) yield* setFeature(step.ref, 'gro', step.on)
+    } else {
+      const { up } = yield* getLink(step.ref)
+      if (up) yield* setLink(step.ref, { up: false })
+    }
   }
 }
 
+/** Notes how to take a step back before it takes it: whatever interrupts it comes too late for that. */
 function* take(ref: DeviceRef, { action }: Repair, undo: Undo[]): Operation<void> {
   const { target, peer } = yield* getVethPair(ref)
-  const targetRef = refOf(target)
-  const peerRef = refOf(peer)
+  const end = refOf(action === 'target up' ? target : peer)
   switch (action) {
     case 'target up':
-      yield* setLink(targetRef, { up: true })
-      undo.push({ kind: 'link down', ref: targetRef })
-      return
     case 'peer up':
-      yield* setLink(peerRef, { up: true })
-      undo.push({ kind: 'link down', ref: peerRef })
+      undo.push({ kind: 'link down', ref: end })
+      yield* setLink(end, { up: true })
       return
     case 'gro on':
-      yield* setFeature(peerRef, 'gro', true)
-      undo.push({ kind: 'gro', ref: peerRef, on: false })
+      undo.push({ kind: 'gro', ref: end, on: false })
+      yield* setFeature(end, 'gro', true)
       return
     case 'gro off and on':
-      yield* setFeature(peerRef, 'gro', false)
-      undo.push({ kind: 'gro', ref: peerRef, on: true })
-      yield* setFeature(peerRef, 'gro', true)
-      undo.pop() // GRO is as it was; only the target's bit has followed
+      undo.push({ kind: 'gro', ref: end, on: true })
+      yield* setFeature(end, 'gro', false)
+      yield* setFeature(end, 'gro', true)
       return
   }
 }

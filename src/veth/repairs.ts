@@ -1,5 +1,6 @@
 import { netnsLabel } from '../wire/netns.ts'
 import type { PeerFacts, RedirectFacts } from './facts.ts'
+import { groStartsNapi } from './napi-rule.ts'
 import { inNetns } from './shell-command.ts'
 import type { Check, Repair } from './verdict.ts'
 
@@ -12,7 +13,7 @@ export function repairsFor(
   peer: PeerFacts,
   failing: readonly Check['name'][],
 ): Repair[] {
-  const { target, pid } = facts
+  const { target, pid, release } = facts
   const onTarget = { device: target.link.name, netns: netnsLabel(target.netns) }
   const onPeer = { device: peer.link.name, netns: netnsLabel(peer.netns) }
   const repairs: Repair[] = []
@@ -24,7 +25,7 @@ export function repairsFor(
     const command = inNetns(peer.netns, `ip link set dev ${peer.link.name} up`, pid)
     repairs.push({ action: 'peer up', ...onPeer, command })
   }
-  if (failing.includes('peer NAPI') || failing.includes('takes redirects')) {
+  if (groStartsNapi(release) && (failing.includes('peer NAPI') || failing.includes('takes redirects'))) {
     const on = inNetns(peer.netns, `ethtool -K ${peer.link.name} gro on`, pid)
     if (!peer.gro.wanted) repairs.push({ action: 'gro on', ...onPeer, command: on })
     else if (failing.includes('takes redirects')) {

@@ -62,6 +62,8 @@ export function* getXdp(ref: DeviceRef): Operation<XdpAttachment> {
  */
 export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachOptions): Operation<Attached> {
   const { mode = 'native', lifetime = 'device', replaces } = options
+  checkChoice('mode', mode, ['native', 'generic'])
+  checkChoice('lifetime', lifetime, ['device', 'process'])
   if (lifetime === 'process' && replaces !== undefined) {
     throw new TypeError("a program with lifetime 'process' cannot replace another")
   }
@@ -88,6 +90,11 @@ export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachO
 export function* detachAttached({ ref, mode, programId, link }: Attached): Operation<void> {
   if (link !== null) yield* ask<'close'>({ kind: 'close', fd: link })
   else yield* withOpenProgram(programId, ({ fd }) => detachXdp(ref, mode, fd))
+}
+
+function checkChoice(what: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return
+  throw new TypeError(`${what} must be ${choices.map(choice => `'${choice}'`).join(' or ')}, not '${value}'`)
 }
 
 function withOpenProgram(id: number, use: (expected: { fd: number }) => Operation<void>): Operation<void> {

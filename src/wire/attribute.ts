@@ -79,11 +79,7 @@ export const flag: Kind<boolean> = {
 /** A link-layer address, 'aa:bb:cc:dd:ee:ff'. */
 export const linkAddress: Kind<string> = {
   least: 0,
-  read(view, at, length) {
-    let text = ''
-    for (let i = 0; i < length; i++) text += (i === 0 ? '' : ':') + HEX[view.getUint8(at + i)]
-    return text
-  },
+  read: (view, at, length) => (length === 6 ? ethernetAddress(view, at) : anyAddress(view, at, length)),
   write(writer, value) {
     if (value === '') return
     for (const part of value.split(':')) {
@@ -92,7 +88,26 @@ export const linkAddress: Kind<string> = {
     }
   },
 }
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+function anyAddress(view: DataView, at: number, length: number): string {
+  const bytes = Array.from({ length }, (_, i) => view.getUint8(at + i))
+  return bytes.map(byte => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/** One flat string. Put together piece by piece it would be a rope of them, kept by every link of a dump. */
+function ethernetAddress(view: DataView, at: number): string {
+  const high = view.getUint32(at)
+  const low = view.getUint16(at + 4)
+  if (high === 0xffffffff && low === 0xffff) return 'ff:ff:ff:ff:ff:ff'
+  for (let i = 0, digit = 0; digit < 12; digit++, i += digit % 2 === 0 ? 2 : 1) {
+    const nibble = (digit < 8 ? high >>> (28 - 4 * digit) : low >>> (44 - 4 * digit)) & 15
+    ETHERNET_ADDRESS[i] = nibble < 10 ? DIGIT_0 + nibble : LETTER_A + nibble - 10
+  }
+  return String.fromCharCode(...ETHERNET_ADDRESS)
+}
+const DIGIT_0 = 48
+const LETTER_A = 97
+const ETHERNET_ADDRESS = Array.from('00:00:00:00:00:00', char => char.charCodeAt(0))
 
 /** An attribute made of attributes, read into a new object. */
 export function nested<V extends object>(make: new () => V, table: Table<V>): Kind<V> {

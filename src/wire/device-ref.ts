@@ -1,5 +1,7 @@
 import type { Netns } from './netns.ts'
 
+const encoder = new TextEncoder()
+
 /** Which device a request is about: its name (or an alternative one) or its index, in a namespace. */
 export interface DeviceRef {
   readonly netns: Netns
@@ -18,8 +20,13 @@ export function deviceLabel({ device, name }: DeviceRef): string {
   return name ?? String(device)
 }
 
-/** IFNAMSIZ without its NUL; longer names can only be alternative ones. */
-export const LONGEST_NAME = 15
+/** Whether the name fits where the kernel has room for IFNAMSIZ bytes; longer ones can only be alternative ones. */
+export function isShortName(name: string): boolean {
+  return name.length <= LONGEST_NAME && (3 * name.length <= LONGEST_NAME || byteLength(name) <= LONGEST_NAME)
+}
+
+/** IFNAMSIZ without its NUL. */
+const LONGEST_NAME = 15
 /** ALTIFNAMSIZ without its NUL. */
 const LONGEST_ALTERNATIVE_NAME = 127
 
@@ -42,7 +49,7 @@ export function checkNewName(name: string): string {
 }
 
 function checkName(name: string, longest: number): string {
-  const length = new TextEncoder().encode(name).length
+  const length = byteLength(name)
   if (length === 0 || length > longest) {
     throw new TypeError(`a device's name has 1 to ${longest} bytes; '${name}' has ${length}`)
   }
@@ -50,4 +57,8 @@ function checkName(name: string, longest: number): string {
     throw new TypeError(`a device's name must not be '.' or '..' or contain blanks, '/' or ':': '${name}'`)
   }
   return name
+}
+
+function byteLength(name: string): number {
+  return encoder.encode(name).length
 }

@@ -126,8 +126,9 @@ export class TimeoutError extends Error {
   override name = 'TimeoutError'
   readonly code = 'ETIMEDOUT'
 
-  constructor(what: string, milliseconds: number) {
-    super(`no answer to ${what} within ${milliseconds} ms`)
+  constructor(milliseconds: number, writes: boolean) {
+    const outcome = writes ? '; the change may have been made: look before repeating it' : ''
+    super(`no answer from the kernel within ${milliseconds} ms${outcome}`)
   }
 }
 

@@ -3,7 +3,7 @@
  * dumps, so a string that was seen before is found by its bytes, without allocating.
  */
 const LONGEST = 32
-const SLOTS = 4096
+const SLOTS = 16384
 const seen: string[] = new Array(SLOTS).fill('')
 const decoder = new TextDecoder()
 

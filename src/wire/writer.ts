@@ -3,12 +3,28 @@ import type { Netns } from './netns.ts'
 
 const encoder = new TextEncoder()
 
+/** An ArrayBuffer of its own costs a short request more than writing it does: they share larger ones. */
+const SHORT = 128
+const SLAB = 64 * SHORT
+let slab = new ArrayBuffer(SLAB)
+let taken = 0
+
+/** Zeroed, and given out once. */
+function room(): Uint8Array<ArrayBuffer> {
+  if (taken === SLAB) {
+    slab = new ArrayBuffer(SLAB)
+    taken = 0
+  }
+  taken += SHORT
+  return new Uint8Array(slab, taken - SHORT, SHORT)
+}
+
 /** Bytes in the machine's order, growing as they are written; attributes padded as netlink pads them. */
 export class Writer {
   /** Offsets of 32-bit descriptors that the kernel object fills in when it sends. */
   readonly descriptors: [at: number, of: Netns][] = []
-  #bytes = new Uint8Array(128)
-  #view = new DataView(this.#bytes.buffer)
+  #bytes = room()
+  #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, SHORT)
   #length = 0
 
   get length(): number {
@@ -21,33 +37,46 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#room(1), value)
+    const at = this.#room(1)
+    this.#view.setUint8(at, value)
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#room(2), value, LITTLE_ENDIAN)
+    const at = this.#room(2)
+    this.#view.setUint16(at, value, LITTLE_ENDIAN)
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#room(4), value, LITTLE_ENDIAN)
+    const at = this.#room(4)
+    this.#view.setUint32(at, value, LITTLE_ENDIAN)
   }
 
   s32(value: number): void {
-    this.#view.setInt32(this.#room(4), value, LITTLE_ENDIAN)
+    const at = this.#room(4)
+    this.#view.setInt32(at, value, LITTLE_ENDIAN)
   }
 
   u64(value: bigint): void {
-    this.#view.setBigUint64(this.#room(8), value, LITTLE_ENDIAN)
+    const at = this.#room(8)
+    this.#view.setBigUint64(at, value, LITTLE_ENDIAN)
   }
 
   raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#room(bytes.length))
+    const at = this.#room(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   /** UTF-8 with the final NUL that the kernel's NLA_NUL_STRING wants. */
   text(value: string): void {
-    this.raw(encoder.encode(value))
-    this.u8(0)
+    for (let i = 0; i < value.length; i++) {
+      if (value.charCodeAt(i) > 0x7f) {
+        this.raw(encoder.encode(value))
+        this.u8(0)
+        return
+      }
+    }
+    const at = this.#room(value.length + 1)
+    for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i)
   }
 
   zeros(count: number): void {
@@ -83,6 +112,7 @@ export class Writer {
     this.attribute(type | NLA_F_NESTED, attributes)
   }
 
+  /** Where the next bytes go. It may replace the buffer, so ask for it before touching that. */
   #room(count: number): number {
     const at = this.#length
     const needed = at + count

@@ -58,7 +58,7 @@ export function nobodyCannotRead(): string | false {
 }
 
 /** What the report says of tests that are not run. */
-const OTHERS = /^# Subtest.*\nok .* # SKIP test name does not match pattern\n  ---\n.*\n  \.\.\.\n/gm
+const OTHERS = /^# Subtest.*\nok .* # SKIP test name does not match pattern\n {2}---\n.*\n {2}\.\.\.\n/gm
 
 function runAgain(around: Around, name: string): Promise<void> {
   const pattern = `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`

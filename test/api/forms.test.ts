@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as promises from '../../src/index.ts'
-import * as sync from '../../src/sync.ts'
+import * as promiseForm from '../../src/index.ts'
+import * as syncForm from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { type Api, forms } from './forms.ts'
+
+/** The modules as plain objects, to be walked through. */
+const promises = { ...promiseForm }
+const sync = { ...syncForm }
 
 const CLASSES = ['Device', 'XdpHandle', 'RepairHandle', 'NetnsHandle', 'RedirectCounterHandle'] as const
 
@@ -21,7 +25,14 @@ for (const name of CLASSES) {
 test('what is no handle is one and the same in both forms', () => {
   const names = Object.keys(sync) as (keyof typeof sync)[]
   const own = names.filter(name => promises[name] !== sync[name])
-  const functions = ['device', 'listLinks', 'listVethPairs', 'createVethPair', 'createNetns', 'countRedirects']
+  const functions = [
+    'device',
+    'listLinks',
+    'listVethPairs',
+    'createVethPair',
+    'createNetns',
+    'countRedirects',
+  ]
   assert.deepEqual(own.sort(), [...CLASSES, ...functions].sort())
 })
 
@@ -64,7 +75,7 @@ function plain(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? `${value}` : value
 }
 
-function withoutCounters(link: promises.Link): object {
+function withoutCounters(link: promiseForm.Link): object {
   const { name, index, mtu, address, flags, kind, numRxQueues, numTxQueues } = link
   return { name, index, mtu, address, flags, kind, numRxQueues, numTxQueues }
 }

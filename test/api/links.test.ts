@@ -14,17 +14,21 @@ for (const [form, api] of forms) {
     assert.equal((await a.getLink()).up, false)
   })
 
-  test(`${form}: an MTU is set, and one beyond the driver's limits is refused with a reason`, root, async t => {
-    const [a] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: 'b' })
-    await a.setMtu(1280)
-    assert.equal((await a.getLink()).mtu, 1280)
-    await assert.rejects(async () => await a.setMtu(67), {
-      name: 'NetlinkError',
-      code: 'EINVAL',
-      reason: 'mtu less than device minimum',
-    })
-    assert.equal((await a.getLink()).mtu, 1280)
-  })
+  test(
+    `${form}: an MTU is set, and one beyond the driver's limits is refused with a reason`,
+    root,
+    async t => {
+      const [a] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: 'b' })
+      await a.setMtu(1280)
+      assert.equal((await a.getLink()).mtu, 1280)
+      await assert.rejects(async () => await a.setMtu(67), {
+        name: 'NetlinkError',
+        code: 'EINVAL',
+        reason: 'mtu less than device minimum',
+      })
+      assert.equal((await a.getLink()).mtu, 1280)
+    },
+  )
 
   test(`${form}: a device has its new name once it is renamed`, root, async t => {
     const netns = ownNetns(t)

@@ -6,7 +6,9 @@ import { testInPrivateMounts } from './again.ts'
 import { forms } from './forms.ts'
 
 for (const [form, api] of forms) {
-  test(`${form}: a namespace without a name is held by a descriptor, and let go of once`, { skip: needsRoot }, async () => {
+  test(`${form}: a namespace without a name is held by a descriptor, and let go of once`, {
+    skip: needsRoot,
+  }, async () => {
     const netns = await api.createNetns()
     assert.deepEqual([netns.name, netns.path], [null, `/proc/self/fd/${netns.fd}`])
     assert.equal(statSync(netns.path).ino, netns.inode)
@@ -17,16 +19,19 @@ for (const [form, api] of forms) {
     assert.equal(existsSync(netns.path), false)
   })
 
-  testInPrivateMounts(`${form}: a named namespace is a file under /run/netns until it is removed`, async () => {
-    const netns = await api.createNetns('blue')
-    assert.deepEqual([netns.name, netns.path, netns.fd], ['blue', '/run/netns/blue', null])
-    assert.equal(statSync('/run/netns/blue').ino, netns.inode)
-    assert.equal(`${netns}`, 'netns blue')
-    assert.ok((await api.listLinks({ netns: 'blue' })).some(({ name }) => name === 'lo'))
-    await netns.remove()
-    assert.deepEqual(readdirSync('/run/netns'), [])
-    await assert.rejects(async () => await api.listLinks({ netns }), { code: 'ENOENT' })
-  })
+  testInPrivateMounts(
+    `${form}: a named namespace is a file under /run/netns until it is removed`,
+    async () => {
+      const netns = await api.createNetns('blue')
+      assert.deepEqual([netns.name, netns.path, netns.fd], ['blue', '/run/netns/blue', null])
+      assert.equal(statSync('/run/netns/blue').ino, netns.inode)
+      assert.equal(`${netns}`, 'netns blue')
+      assert.ok((await api.listLinks({ netns: 'blue' })).some(({ name }) => name === 'lo'))
+      await netns.remove()
+      assert.deepEqual(readdirSync('/run/netns'), [])
+      await assert.rejects(async () => await api.listLinks({ netns }), { code: 'ENOENT' })
+    },
+  )
 
   testInPrivateMounts(`${form}: a name that is taken stays whose it is`, async () => {
     const blue = await api.createNetns('blue')
@@ -34,12 +39,15 @@ for (const [form, api] of forms) {
     assert.equal(statSync('/run/netns/blue').ino, blue.inode)
   })
 
-  testInPrivateMounts(`${form}: a handle does not take another namespace of its name for its own`, async () => {
-    const first = await api.createNetns('blue')
-    await first.remove()
-    await api.createNetns('blue')
-    await assert.rejects(async () => await api.listLinks({ netns: first }), { code: 'ESTALE' })
-  })
+  testInPrivateMounts(
+    `${form}: a handle does not take another namespace of its name for its own`,
+    async () => {
+      const first = await api.createNetns('blue')
+      await first.remove()
+      await api.createNetns('blue')
+      await assert.rejects(async () => await api.listLinks({ netns: first }), { code: 'ESTALE' })
+    },
+  )
 
   test(`${form}: what cannot be a namespace's name is refused`, async () => {
     for (const name of ['', '.', '..', 'a/b', 'a\0b']) {

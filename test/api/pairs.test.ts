@@ -38,13 +38,17 @@ for (const [form, api] of forms) {
     assert.deepEqual([a.netns.path, b.netns.path], [here.path, there.path])
   })
 
-  test(`${form}: a peer that is but a name joins the first end, down and with the kernel's MTU`, root, async t => {
-    const netns = ownNetns(t)
-    const [a, b] = await api.createVethPair({ name: 'a', netns, peer: 'b' })
-    assert.equal(b.netns.path, a.netns.path)
-    const { up, mtu } = await b.getLink()
-    assert.deepEqual([up, mtu], [false, 1500])
-  })
+  test(
+    `${form}: a peer that is but a name joins the first end, down and with the kernel's MTU`,
+    root,
+    async t => {
+      const netns = ownNetns(t)
+      const [a, b] = await api.createVethPair({ name: 'a', netns, peer: 'b' })
+      assert.equal(b.netns.path, a.netns.path)
+      const { up, mtu } = await b.getLink()
+      assert.deepEqual([up, mtu], [false, 1500])
+    },
+  )
 
   test(`${form}: the peer may be up and the first end not`, root, async t => {
     const netns = ownNetns(t)

@@ -75,24 +75,30 @@ for (const [form, api] of forms) {
   })
 
   for (const lifetime of ['device', 'process'] as const) {
-    test(`${form}: somebody else's program stays when another is attached, lifetime ${lifetime}`, root, async t => {
-      const a = await veth(api, t)
-      const theirs = await a.attachXdp(api.xdpPass())
-      await assert.rejects(
-        async () => await a.attachXdp(api.xdpDrop(), { lifetime }),
-        (error: Error & { code?: string }) => ['EBUSY', 'EEXIST'].includes(error.code ?? ''),
-      )
-      assert.deepEqual(
-        (await a.getXdp()).programs.map(({ id }) => id),
-        [theirs.programId],
-      )
-    })
+    test(
+      `${form}: somebody else's program stays when another is attached, lifetime ${lifetime}`,
+      root,
+      async t => {
+        const a = await veth(api, t)
+        const theirs = await a.attachXdp(api.xdpPass())
+        await assert.rejects(
+          async () => await a.attachXdp(api.xdpDrop(), { lifetime }),
+          (error: Error & { code?: string }) => ['EBUSY', 'EEXIST'].includes(error.code ?? ''),
+        )
+        assert.deepEqual(
+          (await a.getXdp()).programs.map(({ id }) => id),
+          [theirs.programId],
+        )
+      },
+    )
   }
 
   test(`${form}: a program in the other mode is in the way too`, root, async t => {
     const a = await veth(api, t)
     await a.attachXdp(api.xdpPass())
-    await assert.rejects(async () => await a.attachXdp(api.xdpDrop(), { mode: 'generic' }), { code: 'EEXIST' })
+    await assert.rejects(async () => await a.attachXdp(api.xdpDrop(), { mode: 'generic' }), {
+      code: 'EEXIST',
+    })
     assert.deepEqual(await attached(a), ['native', 'veth_nl_pass'])
   })
 
@@ -127,13 +133,17 @@ for (const [form, api] of forms) {
     assert.deepEqual(await attached(a), ['none'])
   })
 
-  test(`${form}: a program that is open already is attached, and its descriptor stays the caller's`, root, async t => {
-    const a = await veth(api, t)
-    const fd = runSync(loadProgram(xdpDrop()), new SyncKernel())
-    await a.attachXdp({ fd })
-    assert.deepEqual(await attached(a), ['native', 'veth_nl_drop'])
-    closeSync(fd)
-  })
+  test(
+    `${form}: a program that is open already is attached, and its descriptor stays the caller's`,
+    root,
+    async t => {
+      const a = await veth(api, t)
+      const fd = runSync(loadProgram(xdpDrop()), new SyncKernel())
+      await a.attachXdp({ fd })
+      assert.deepEqual(await attached(a), ['native', 'veth_nl_drop'])
+      closeSync(fd)
+    },
+  )
 
   test(`${form}: a program that the verifier refuses is a ProgramError with its log`, root, async t => {
     const a = await veth(api, t)
@@ -150,11 +160,15 @@ for (const [form, api] of forms) {
 
   test(`${form}: the kernel's reason for refusing a program is told`, root, async t => {
     const [a, b] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: { name: 'b', mtu: 9000 } })
-    await assert.rejects(async () => await a.attachXdp(api.xdpPass()), {
-      name: 'NetlinkError',
-      code: 'ERANGE',
-      reason: 'Peer MTU is too large to set XDP',
-    })
+    await assert.rejects(
+      async () => await a.attachXdp(api.xdpPass()),
+      (error: Error) => {
+        assert.ok(error instanceof api.NetlinkError)
+        assert.equal(error.code, 'ERANGE')
+        assert.match(error.reason, /Peer MTU is too large to set XDP$/)
+        return true
+      },
+    )
     await b.setMtu(1500)
     await a.attachXdp(api.xdpPass())
   })

@@ -9,7 +9,7 @@ checkNumbers('ethtool.h', 'ETH_SS_', ETH_SS)
 checkNumbers(
   'ethtool_netlink.h',
   'ETHTOOL_A_BITSET_',
-  numbersOf(BITSET, { noMask: 'NOMASK', size: 'SIZE', value: 'VALUE', mask: 'MASK', unknown: '' }),
+  numbersOf(BITSET, { noMask: 'NOMASK', size: 'SIZE', value: 'VALUE', mask: 'MASK' }),
 )
 checkNumbers(
   'ethtool_netlink.h',

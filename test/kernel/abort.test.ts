@@ -144,7 +144,11 @@ describe('run() with a signal that was aborted', () => {
   async function abortedRun(operation: (abort: () => void) => Operation<void>) {
     const kernel = new Listening()
     const controller = new AbortController()
-    const ending = run(operation(() => controller.abort(REASON)), kernel, { signal: controller.signal })
+    const ending = run(
+      operation(() => controller.abort(REASON)),
+      kernel,
+      { signal: controller.signal },
+    )
     const outcome = await ending.catch((error: unknown) => error)
     return { heard: kernel.heard, outcome }
   }

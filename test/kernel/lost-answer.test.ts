@@ -77,7 +77,10 @@ describe('a socket that was closed for being idle', () => {
 
   testBoth('before a change was acknowledged leaves its outcome unknown', async script => {
     const { perform, shim } = script(ETIMEDOUT, EBADF, [datagram(ack())])
-    await assert.rejects(perform(change(), { timeout: 10_000 }), { code: 'EBADF', message: /outcome .* lost/ })
+    await assert.rejects(perform(change(), { timeout: 10_000 }), {
+      code: 'EBADF',
+      message: /outcome .* lost/,
+    })
     assert.equal(shim.requests.length, 1)
   })
 })
@@ -97,7 +100,10 @@ describe('the time limit', () => {
     const begun = performance.now()
     await assert.rejects(perform(getOne(), { timeout: 20 }), { name: 'TimeoutError', code: 'ETIMEDOUT' })
     assert.ok(performance.now() - begun >= 20)
-    assert.deepEqual(shim.calls.filter(call => !call.startsWith('read')), ['open 1', 'send 1', 'close 1'])
+    assert.deepEqual(
+      shim.calls.filter(call => !call.startsWith('read')),
+      ['open 1', 'send 1', 'close 1'],
+    )
     await assert.rejects(perform(getOne(), { timeout: 20 }), { name: 'TimeoutError' })
     assert.ok(shim.calls.includes('open 2'))
   })

@@ -1,9 +1,9 @@
-import { LITTLE_ENDIAN, NETLINK_ROUTE, NLM_F, NLMSG, NLMSGERR_ATTR } from '../../src/wire/netlink.ts'
+import { string, u32 } from '../../src/wire/attribute.ts'
 import { Message } from '../../src/wire/message.ts'
+import { LITTLE_ENDIAN, NETLINK_ROUTE, NLM_F, NLMSG, NLMSGERR_ATTR } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import type { Operation } from '../../src/wire/operation.ts'
 import { command, type Decode, dump, get } from '../../src/wire/request.ts'
-import { string, u32 } from '../../src/wire/attribute.ts'
 import { table } from '../../src/wire/table.ts'
 import { Writer } from '../../src/wire/writer.ts'
 
@@ -23,7 +23,12 @@ export function datagram(...messages: Said[]): Datagram {
 }
 
 /** struct nlmsghdr and payload; `length` where it is to lie about its own. */
-export function message(type: number, flags: number, payload: (writer: Writer) => void, length?: number): Said {
+export function message(
+  type: number,
+  flags: number,
+  payload: (writer: Writer) => void,
+  length?: number,
+): Said {
   return sequence => {
     const writer = new Writer()
     writer.u32(0)
@@ -98,7 +103,12 @@ export function uncappedError(errno: number, request: Uint8Array, attributes?: A
 type Attributes = (writer: Writer) => void
 
 /** NLMSGERR_ATTR_*. */
-export function extended(ack: { words?: string; offset?: number; missing?: number; missingIn?: number }): Attributes {
+export function extended(ack: {
+  words?: string
+  offset?: number
+  missing?: number
+  missingIn?: number
+}): Attributes {
   return writer => {
     const { words, offset, missing, missingIn } = ack
     if (words !== undefined) writer.attribute(NLMSGERR_ATTR.MSG, () => writer.text(words))

@@ -149,7 +149,10 @@ function scriptedSync(...script: Step[]): Scripted {
 }
 
 /** One test for each form of the kernel. */
-export function testBoth(name: string, body: (script: (...steps: Step[]) => Scripted) => Promise<void>): void {
+export function testBoth(
+  name: string,
+  body: (script: (...steps: Step[]) => Scripted) => Promise<void>,
+): void {
   test(`${name} (synchronous)`, () => body(scriptedSync))
   test(`${name} (promises)`, () => body(scriptedPromises))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Turns } from '../../src/kernel/turns.ts'
-import { datagram, dumpAll, done, getOne, part, reply } from './messages.ts'
+import { datagram, done, dumpAll, getOne, part, reply } from './messages.ts'
 import { scriptedPromises } from './scripted.ts'
 
 describe('the promise kernel', () => {

@@ -4,7 +4,14 @@ import { decodeLink, LINK, Link, LinkInfo } from '../../src/rtnetlink/link.ts'
 import { LinkStats } from '../../src/rtnetlink/link-stats.ts'
 import { IFINFOMSG_SIZE, IFLA } from '../../src/rtnetlink/numbers.ts'
 import { XdpState } from '../../src/rtnetlink/xdp-state.ts'
-import { attributesOf, decoded, encoded, hex, notLittleEndian, withDirtyPadding } from '../tools/attributes.ts'
+import {
+  attributesOf,
+  decoded,
+  encoded,
+  hex,
+  notLittleEndian,
+  withDirtyPadding,
+} from '../tools/attributes.ts'
 
 /** struct ifinfomsg */
 const HEADER = hex(
@@ -124,7 +131,9 @@ describe("the kernel's description of a veth", { skip: notLittleEndian }, () => 
 
   test('is written again byte by byte, attribute by attribute', () => {
     const ours = new Map(attributesOf(encoded(LINK, link)).map(({ type, bytes }) => [type, bytes]))
-    const theirs = attributesOf(ATTRIBUTES).filter(({ type }) => !SKIPPED.includes(type) && !NESTS.includes(type))
+    const theirs = attributesOf(ATTRIBUTES).filter(
+      ({ type }) => !SKIPPED.includes(type) && !NESTS.includes(type),
+    )
     for (const { type, bytes } of theirs) assert.deepEqual(ours.get(type), bytes, `attribute ${type}`)
   })
 
@@ -183,8 +192,16 @@ describe('a link', { skip: notLittleEndian }, () => {
     assert.deepEqual(unknown, [{ type: IFLA.MTU, bytes: hex('7805') }])
   })
 
+  test('of a namespace that has no id says -1, not four thousand million', () => {
+    assert.equal(decoded(LINK, new Link(), hex('0800 2500 ffffffff')).linkNetnsId, -1)
+  })
+
   test('with a list of names that is broken is read all the same', () => {
-    const { name, altNames, unknown } = decoded(LINK, new Link(), hex('0800 3480 ff00 3500', '0700 0300 766100 00'))
+    const { name, altNames, unknown } = decoded(
+      LINK,
+      new Link(),
+      hex('0800 3480 ff00 3500', '0700 0300 766100 00'),
+    )
     assert.equal(name, 'va')
     assert.deepEqual(altNames, [])
     assert.equal(unknown[0]?.type, IFLA.PROP_LIST)

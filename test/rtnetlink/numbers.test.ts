@@ -14,7 +14,9 @@ checkNumbers('if_link.h', 'XDP_FLAGS_', XDP_FLAGS)
 checkNumbers('if.h', 'IFF_', IFF)
 
 const veth = kernelHeader('veth.h')
-test('VETH_INFO_PEER is where a new veth says its peer', { skip: typeof veth === 'string' ? veth : false }, () => {
+test('VETH_INFO_PEER is where a new veth says its peer', {
+  skip: typeof veth === 'string' ? veth : false,
+}, () => {
   const data = LINK_CHANGE.byType[IFLA.LINKINFO]?.inner?.byType[IFLA_INFO.DATA]?.inner
   assert.ok(typeof veth !== 'string')
   assert.equal(data?.byType[veth.get('VETH_INFO_PEER')!]?.field, 'peer')

@@ -17,7 +17,7 @@ export function checkNumbers(file: string, prefix: string, ours: Readonly<Record
 
 /** A table's numbers under the kernel's names for its fields. */
 export function numbersOf<F extends PropertyKey>(
-  table: { readonly rows: readonly (readonly [type: number, field: F, kind: never])[] },
+  table: { readonly rows: readonly (readonly [type: number, field: F, kind: unknown])[] },
   names: Readonly<Partial<Record<F, string>>>,
 ): Record<string, number> {
   const numbers: Record<string, number> = {}

@@ -22,20 +22,17 @@ enum named { AGAIN };
 `
 
 test('numbers are read out of headers as C would', () => {
-  assert.deepEqual(
-    Object.fromEntries(numbersIn(SOURCE)),
-    {
-      DIRECT: 7,
-      HEXADECIMAL: 16,
-      UNION: 23,
-      SHIFTED: 16,
-      ZERO: 0,
-      ONE: 1,
-      TEN: 10,
-      ELEVEN: 11,
-      __LAST: 12,
-      LAST: 11,
-      AGAIN: 0,
-    },
-  )
+  assert.deepEqual(Object.fromEntries(numbersIn(SOURCE)), {
+    DIRECT: 7,
+    HEXADECIMAL: 16,
+    UNION: 23,
+    SHIFTED: 16,
+    ZERO: 0,
+    ONE: 1,
+    TEN: 10,
+    ELEVEN: 11,
+    __LAST: 12,
+    LAST: 11,
+    AGAIN: 0,
+  })
 })

@@ -18,14 +18,19 @@ export function numbersIn(source: string): Numbers {
     if (!/^[\d\sxXa-fA-FUL()|<+-]+$/.test(known.replaceAll('0x', ''))) return undefined
     return evaluate(known)
   }
-  for (const [line, name, words] of text.matchAll(/^[ \t]*#define[ \t]+(\w+)[ \t]+(\S.*)$|enum\b[^{;]*\{([^}]*)\}/gm)) {
+  for (const [line, name, words] of text.matchAll(
+    /^[ \t]*#define[ \t]+(\w+)[ \t]+(\S.*)$|enum\b[^{;]*\{([^}]*)\}/gm,
+  )) {
     if (name !== undefined) {
       const number = value(words!)
       if (number !== undefined) numbers.set(name, number)
       continue
     }
     let next: number | undefined = 0
-    for (const item of line.slice(line.indexOf('{') + 1, -1).replace(/^\s*#.*$/gm, '').split(',')) {
+    for (const item of line
+      .slice(line.indexOf('{') + 1, -1)
+      .replace(/^\s*#.*$/gm, '')
+      .split(',')) {
       const [enumerator, expression] = item.split('=').map(part => part.trim())
       if (!enumerator) continue
       if (expression !== undefined) next = value(expression)
@@ -52,7 +57,8 @@ function evaluate(expression: string): number | undefined {
   }
   const sum = (): number => {
     let left = atom()
-    while (tokens[at] === '+' || tokens[at] === '-') left = tokens[at++] === '+' ? left + atom() : left - atom()
+    while (tokens[at] === '+' || tokens[at] === '-')
+      left = tokens[at++] === '+' ? left + atom() : left - atom()
     return left
   }
   const shift = (): number => {

@@ -110,7 +110,9 @@ for (const [steps, outcomes] of MEASURED) {
     assert.equal(delivers ? 'arrives' : code, expected)
   })
 
-  test(`frames sent after '${steps.join(', ')}' do as the verdict says`, { skip: skip || needsLiveFrames }, t => {
+  test(`frames sent after '${steps.join(', ')}' do as the verdict says`, {
+    skip: skip || needsLiveFrames,
+  }, t => {
     const { T } = pairAfter(t, steps)
     const { delivers, code } = T.explainRedirect()
     const probe = T.probeRedirect({ frames: 64 })

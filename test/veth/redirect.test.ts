@@ -23,7 +23,10 @@ async function pair(api: Api, t: TestContext): Promise<{ target: AnyDevice; peer
 }
 
 /** The verdict says what the frames then do. */
-async function agree(target: AnyDevice, size = 64): Promise<{ delivers: boolean | null; code: string | null }> {
+async function agree(
+  target: AnyDevice,
+  size = 64,
+): Promise<{ delivers: boolean | null; code: string | null }> {
   const { delivers, code, where } = await target.explainRedirect({ frameSize: size })
   const probe = await target.probeRedirect({ size })
   assert.deepEqual([delivers, code], [probe.delivered === probe.sent, probe.code])
@@ -56,22 +59,26 @@ for (const [form, api] of forms) {
     assert.deepEqual(await agree(target), { delivers: true, code: null })
   })
 
-  test(`${form}: a repair makes a redirect arrive, and its undoing makes it vanish again`, frames, async t => {
-    const { target, peer } = await pair(api, t)
-    const before = await target.explainRedirect()
-    const repair = await target.repairRedirect()
-    assert.deepEqual(
-      repair.steps.map(step => [step.action, step.device]),
-      [['gro on', 'vp']],
-    )
-    assert.deepEqual(repair.before, before)
-    assert.deepEqual(repair.after, await target.explainRedirect())
-    assert.deepEqual(await agree(target), { delivers: true, code: null })
-    await repair.undo()
-    assert.equal((await peer.getFeatures()).gro.wanted, false)
-    assert.deepEqual(await target.explainRedirect(), before)
-    assert.deepEqual(await agree(target), { delivers: false, code: FRESH.code })
-  })
+  test(
+    `${form}: a repair makes a redirect arrive, and its undoing makes it vanish again`,
+    frames,
+    async t => {
+      const { target, peer } = await pair(api, t)
+      const before = await target.explainRedirect()
+      const repair = await target.repairRedirect()
+      assert.deepEqual(
+        repair.steps.map(step => [step.action, step.device]),
+        [['gro on', 'vp']],
+      )
+      assert.deepEqual(repair.before, before)
+      assert.deepEqual(repair.after, await target.explainRedirect())
+      assert.deepEqual(await agree(target), { delivers: true, code: null })
+      await repair.undo()
+      assert.equal((await peer.getFeatures()).gro.wanted, false)
+      assert.deepEqual(await target.explainRedirect(), before)
+      assert.deepEqual(await agree(target), { delivers: false, code: FRESH.code })
+    },
+  )
 
   test(`${form}: a repair of what works does nothing, nor does its undoing`, frames, async t => {
     const { target, peer } = await pair(api, t)
@@ -82,20 +89,24 @@ for (const [form, api] of forms) {
     assert.deepEqual(await agree(target), { delivers: true, code: null })
   })
 
-  test(`${form}: a repair brings both ends up before it turns to GRO, and takes all back`, frames, async t => {
-    const { target, peer } = await pair(api, t)
-    await target.down()
-    await peer.down()
-    const repair = await target.repairRedirect()
-    assert.deepEqual(
-      repair.steps.map(({ action }) => action),
-      ['target up', 'peer up', 'gro on'],
-    )
-    assert.deepEqual(await agree(target), { delivers: true, code: null })
-    await repair.undo()
-    assert.deepEqual([(await target.getLink()).up, (await peer.getLink()).up], [false, false])
-    assert.equal((await peer.getFeatures()).gro.wanted, false)
-  })
+  test(
+    `${form}: a repair brings both ends up before it turns to GRO, and takes all back`,
+    frames,
+    async t => {
+      const { target, peer } = await pair(api, t)
+      await target.down()
+      await peer.down()
+      const repair = await target.repairRedirect()
+      assert.deepEqual(
+        repair.steps.map(({ action }) => action),
+        ['target up', 'peer up', 'gro on'],
+      )
+      assert.deepEqual(await agree(target), { delivers: true, code: null })
+      await repair.undo()
+      assert.deepEqual([(await target.getLink()).up, (await peer.getLink()).up], [false, false])
+      assert.equal((await peer.getFeatures()).gro.wanted, false)
+    },
+  )
 
   test(`${form}: where no repair is known nothing is changed`, frames, async t => {
     const { target, peer } = await pair(api, t)
@@ -116,7 +127,10 @@ for (const [form, api] of forms) {
     const { sent, delivered, code } = await target.probeRedirect({ frames: 2000 })
     assert.deepEqual({ sent, delivered, code }, { sent: 2000, delivered: 2000, code: null })
     const { stats } = await peer.getLink()
-    assert.ok(stats !== null && stats.rxPackets >= 2000n, 'the peer counted them, and what IPv6 sends of itself')
+    assert.ok(
+      stats !== null && stats.rxPackets >= 2000n,
+      'the peer counted them, and what IPv6 sends of itself',
+    )
   })
 
   test(`${form}: the ndo-xmit bit that stays behind a peer gone down does not mislead`, frames, async t => {
@@ -145,12 +159,16 @@ for (const [form, api] of forms) {
     assert.equal((await peer.getFeatures()).gro.wanted, true)
   })
 
-  test(`${form}: the longest frame for the target's MTU arrives, one byte more is refused`, frames, async t => {
-    const { target, peer } = await pair(api, t)
-    await peer.setFeature('gro', true)
-    assert.deepEqual(await agree(target, 1500 + 18), { delivers: true, code: null })
-    assert.deepEqual(await agree(target, 1500 + 19), { delivers: false, code: 'EMSGSIZE' })
-  })
+  test(
+    `${form}: the longest frame for the target's MTU arrives, one byte more is refused`,
+    frames,
+    async t => {
+      const { target, peer } = await pair(api, t)
+      await peer.setFeature('gro', true)
+      assert.deepEqual(await agree(target, 1500 + 18), { delivers: true, code: null })
+      assert.deepEqual(await agree(target, 1500 + 19), { delivers: false, code: 'EMSGSIZE' })
+    },
+  )
 
   test(`${form}: a frame too long for the peer is lost without an errno`, frames, async t => {
     const { target, peer } = await pair(api, t)
@@ -165,7 +183,13 @@ for (const [form, api] of forms) {
     for (const frameSize of [0, -1, 1.5, Number.NaN]) {
       await assert.rejects(async () => await lo.explainRedirect({ frameSize }), RangeError)
     }
-    for (const options of [{ frames: 0 }, { frames: 1_000_001 }, { size: 13 }, { size: 3401 }, { size: 60.5 }]) {
+    for (const options of [
+      { frames: 0 },
+      { frames: 1_000_001 },
+      { size: 13 },
+      { size: 3401 },
+      { size: 60.5 },
+    ]) {
       await assert.rejects(async () => await lo.probeRedirect(options), RangeError)
     }
   })

@@ -74,7 +74,10 @@ describe('an attribute that is missing', () => {
   test('in a nest is named through it', () => {
     const paths = allPaths(VETH)
     assert.equal(missingPath(VETH, 1, paths.get('linkinfo')!), 'linkinfo.kind')
-    assert.equal(missingPath(VETH, IFLA.ADDRESS, paths.get('linkinfo.data.peer')!), 'linkinfo.data.peer.address')
+    assert.equal(
+      missingPath(VETH, IFLA.ADDRESS, paths.get('linkinfo.data.peer')!),
+      'linkinfo.data.peer.address',
+    )
   })
 
   test('that no table knows is a number', () => {

@@ -10,7 +10,10 @@ const skip = missing === undefined ? false : `needs ${missing} (linux-libc-dev)`
 /** #define EPERM 1, but not #define EWOULDBLOCK EAGAIN. */
 function defined(): [name: string, number: number][] {
   const source = HEADERS.map(file => readFileSync(file, 'utf8')).join('\n')
-  return [...source.matchAll(/^#define\s+(E\w+)\s+(\d+)/gm)].map(([, name, number]) => [name!, Number(number)])
+  return [...source.matchAll(/^#define\s+(E\w+)\s+(\d+)/gm)].map(([, name, number]) => [
+    name!,
+    Number(number),
+  ])
 }
 
 describe('the errors', () => {

@@ -3,7 +3,14 @@ import { describe, test } from 'node:test'
 import { bytes, flag, listOf, nested, repeated, string, u8, u16, u32 } from '../../src/wire/attribute.ts'
 import { DecodeError } from '../../src/wire/errors.ts'
 import { Attributes, table } from '../../src/wire/table.ts'
-import { attributesOf, decoded, encoded, hex, notLittleEndian, withDirtyPadding } from '../tools/attributes.ts'
+import {
+  attributesOf,
+  decoded,
+  encoded,
+  hex,
+  notLittleEndian,
+  withDirtyPadding,
+} from '../tools/attributes.ts'
 
 class Wheel extends Attributes {
   size = 0
@@ -23,7 +30,7 @@ class Vehicle extends Attributes {
   wheels: Wheel[] = []
   drivers: string[] = []
   mileages: number[] = []
-  plate = new Uint8Array(0)
+  plate: Uint8Array = new Uint8Array(0)
 }
 const ODOMETER = 9
 const VEHICLE = table<Vehicle>(
@@ -115,7 +122,10 @@ describe('a table', options, () => {
   })
 
   test('writes what is zero or empty, which is not nothing', () => {
-    assert.deepEqual(encoded(VEHICLE, { name: '', doors: 0 }), hex('0500 0100 00 000000', '0500 0200 00 000000'))
+    assert.deepEqual(
+      encoded(VEHICLE, { name: '', doors: 0 }),
+      hex('0500 0100 00 000000', '0500 0200 00 000000'),
+    )
   })
 
   test('takes the last of an attribute that comes twice where one is expected', () => {

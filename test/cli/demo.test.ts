@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
+import { describe, it } from 'node:test'
+import { listLinks } from '../../src/sync.ts'
+import { needsRoot } from '../tools/netns.ts'
+
+const checkout = new URL('../..', import.meta.url).pathname
+const demo = ['--import', 'tsx', 'src/cli/demo.ts']
+
+function run(...args: string[]) {
+  return spawnSync(process.execPath, [...demo, ...args], { cwd: checkout, encoding: 'utf8' })
+}
+
+/** What a demo could leave behind outside its own namespaces. */
+function surroundings() {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  return { links: listLinks().map(({ name }) => name), namespaces: mounts.filter(line => line.includes(' nsfs ')) }
+}
+
+describe('npm run demo', { skip: needsRoot }, () => {
+  it('finds what it predicted: nothing before the repair, everything after it and in generic mode', () => {
+    const { status, stdout, stderr } = run('--json')
+    assert.equal(status, 0, stderr)
+    const { ok, kernel, before, repair, after, generic } = JSON.parse(stdout)
+    assert.equal(ok, true)
+    assert.equal(kernel, readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim())
+    assert.equal(before.delivered, 0)
+    assert.ok(before.sent > 0)
+    assert.equal(before.code, before.verdict.code)
+    assert.match(repair.command, / ethtool -K eth0 gro on$/)
+    assert.deepEqual(repair.changed, ['rx-gro'])
+    assert.equal(after.delivered, after.sent)
+    assert.equal(after.code, null)
+    assert.equal(generic.delivered, generic.sent)
+  })
+
+  it('tells people the same in words', () => {
+    const { status, stdout } = run()
+    assert.equal(status, 0)
+    assert.match(stdout, /eth0 in netns of\s+descriptor \d+ has no NAPI/)
+    assert.match(stdout, /All as predicted\./)
+  })
+
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    it(`leaves nothing behind after ${signal}, whenever it comes`, async () => {
+      const before = surroundings()
+      for (const delay of [300, 600, 900, 1200]) {
+        const child = spawn(process.execPath, demo, { cwd: checkout, stdio: 'ignore' })
+        const ended = new Promise(resolve => child.once('exit', resolve))
+        await setTimeout(delay)
+        child.kill(signal)
+        await ended
+      }
+      assert.deepEqual(surroundings(), before)
+    })
+  }
+})
+
+describe('npm run demo without root', () => {
+  it('says what it needs', { skip: process.geteuid?.() === 0 ? needsSetpriv() : false }, () => {
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, ...demo]
+    const { status, stderr } =
+      process.geteuid?.() === 0 ? spawnSync('setpriv', nobody, { cwd: checkout, encoding: 'utf8' }) : run()
+    assert.equal(status, 1)
+    assert.match(stderr, /needs root: sudo npm run demo/)
+  })
+})
+
+function needsSetpriv(): string | false {
+  return spawnSync('setpriv', ['--version']).status === 0 ? false : 'setpriv is missing'
+}
