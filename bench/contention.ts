@@ -9,7 +9,7 @@ import { CANARY, makeLab } from './lab.ts'
 import { watchLoop } from './loop-watch.ts'
 
 /** Requests that wait at any time. */
-const IN_FLIGHT = 8
+export const IN_FLIGHT = 8
 const DELETER = fileURLToPath(new URL('delete-links.ts', import.meta.url))
 
 /** What the program feels while others hold the kernel's lock for network configuration (RTNL). Times in ms. */
@@ -19,21 +19,25 @@ export interface Responsiveness {
   /** Requests answered meanwhile, and the slowest of them. */
   readonly answered: number
   readonly slowest: number
-  /** See LoopDelay: the longest gap, and what of that one was waiting for a processor. */
+  /** See LoopDelay: the longest gap, and the longest that the program itself held the loop. */
   readonly loopDelay: number
-  readonly withoutCpu: number
+  readonly loopHeld: number
   /** The slowest fs.stat(), which shares libuv's pool with our requests. */
   readonly stat: number
 }
 
-/** With nobody else at work, for comparison: on a busy machine even this has its delays. */
-export async function atRest(here: NetnsHandle): Promise<Responsiveness> {
+/** With nobody else at work, and `lanes` requests waiting, for comparison: even 0 have their delays. */
+export async function atRest(here: NetnsHandle, lanes: number): Promise<Responsiveness> {
   const there = makeLab(0)
   const canary = await putCanary(here, there)
-  const felt = await feel(here, async () => {
-    await setTimeout(1000)
-    await canary.delete()
-  })
+  const felt = await feel(
+    here,
+    async () => {
+      await setTimeout(1000)
+      await canary.delete()
+    },
+    lanes,
+  )
   there.remove()
   return felt
 }
@@ -72,7 +76,11 @@ async function putCanary(here: NetnsHandle, there: NetnsHandle) {
 }
 
 /** Keeps requests waiting and files asked for, from begin() to the canary's end. */
-async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Responsiveness> {
+async function feel(
+  here: NetnsHandle,
+  begin: () => Promise<void>,
+  lanes = IN_FLIGHT,
+): Promise<Responsiveness> {
   const canary = device(CANARY, { netns: here })
   let over = false
   let answered = 0
@@ -87,6 +95,9 @@ async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Resp
       answered++
     }
   }
+  const noMoreIfNobodyAsks = () => {
+    if (lanes === 0) over = true
+  }
   const askForFile = async () => {
     while (!over) {
       const begun = performance.now()
@@ -97,14 +108,18 @@ async function feel(here: NetnsHandle, begin: () => Promise<void>): Promise<Resp
   }
 
   const begun = performance.now()
-  const { delay, withoutCpu } = await watchLoop('millisecond', () =>
-    Promise.all([begin(), askForFile(), ...Array.from({ length: IN_FLIGHT }, ask)]).catch(error => {
+  const { delay, held } = await watchLoop('millisecond', () =>
+    Promise.all([
+      begin().finally(noMoreIfNobodyAsks),
+      askForFile(),
+      ...Array.from({ length: lanes }, ask),
+    ]).catch(error => {
       over = true // or the others would go on for ever
       throw error
     }),
   )
   const lasted = performance.now() - begun
-  return { lasted, answered, slowest, loopDelay: delay, withoutCpu, stat: slowestStat }
+  return { lasted, answered, slowest, loopDelay: delay, loopHeld: held, stat: slowestStat }
 }
 
 async function isGone(canary: ReturnType<typeof device>): Promise<boolean> {

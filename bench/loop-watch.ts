@@ -1,37 +1,40 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 
-/** The longest that the event loop kept something waiting, in milliseconds. */
+/** How long the event loop kept others waiting, at worst; milliseconds. */
 export interface LoopDelay {
+  /** The longest gap between two callbacks, whatever the reason. */
   readonly delay: number
-  /** What of it passed while the thread could run and other threads or programs had the processors. */
-  readonly withoutCpu: number
+  /**
+   * The longest that the program itself held it: of one gap, what was spent neither asleep in the loop's poll, as
+   * when the machine is late to wake it, nor runnable while others had the processors.
+   */
+  readonly held: number
 }
 
 /**
- * Watches the event loop while the work goes on: the longest gap between two callbacks.
+ * Watches the event loop while the work goes on.
  *
  * 'turn': setImmediate, once per turn. Exact to microseconds, but the loop spins and takes a whole processor.
- * 'millisecond': a timer of 1 ms, which leaves the loop to sleep; up to that 1 ms is counted too much.
+ * 'millisecond': a timer of 1 ms, which leaves the loop to sleep; up to that 1 ms is counted too much in a gap.
  *
- * perf_hooks' monitorEventLoopDelay measures like the second, but cannot tell a loop that is held from one that
- * does not get a processor, and on a busy machine most of the delay is that.
+ * perf_hooks' monitorEventLoopDelay measures like the second, but cannot tell a loop that is held from one that the
+ * machine is late to run: where this was written, a C program that only sleeps 1 ms at a time sees gaps of 4 ms.
  */
 export async function watchLoop(
   each: 'turn' | 'millisecond',
   work: () => Promise<unknown>,
 ): Promise<LoopDelay> {
   const file = openSync('/proc/self/schedstat', 'r') // the main thread's
-  let longest: LoopDelay = { delay: 0, withoutCpu: 0 }
-  let last = performance.now()
-  let waited = waitedForCpu(file)
+  const worst = { delay: 0, held: 0 }
+  let last = moment(file)
   let over = false
 
   const look = () => {
-    const now = performance.now()
-    const waitedNow = waitedForCpu(file)
-    if (now - last > longest.delay) longest = { delay: now - last, withoutCpu: waitedNow - waited }
+    const now = moment(file)
+    const gap = now.time - last.time
+    worst.delay = Math.max(worst.delay, gap)
+    worst.held = Math.max(worst.held, gap - (now.idle - last.idle) - (now.withoutCpu - last.withoutCpu))
     last = now
-    waited = waitedNow
     if (!over) again()
   }
   const again = () => (each === 'turn' ? setImmediate(look) : setTimeout(look, 1))
@@ -44,7 +47,13 @@ export async function watchLoop(
     await new Promise(resolve => setTimeout(resolve, 2)) // the turn in which the work ended counts too
     closeSync(file)
   }
-  return longest
+  return worst
+}
+
+/** Milliseconds since some beginning: by the clock, asleep in the poll, and runnable without a processor. */
+function moment(file: number) {
+  const { idleTime } = performance.nodeTiming
+  return { time: performance.now(), idle: idleTime, withoutCpu: waitedForCpu(file) }
 }
 
 const text = new Uint8Array(64)

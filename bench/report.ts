@@ -74,17 +74,17 @@ export function asText({ machine, links, rounds, gets, taken, holds, contention,
     '',
     ...table([
       [
-        '8 requests waiting',
+        'requests waiting',
         'lasted ms',
         'answered',
         'slowest ms',
         'loop delay ms',
-        'of it no CPU',
+        'loop held ms',
         'fs.stat ms',
       ],
       ...contention.map(contentionRow),
     ]),
-    'the worst of each run; a loop delay includes the up to 1 ms between two looks',
+    'the worst of each run. delay: between two looks, which are 1 ms apart at best. held: without what the machine is late by',
     '',
     ...table(
       bounds.map(({ what, unit, value, most, pass }) => [
@@ -104,10 +104,10 @@ function row(name: string, time: Spread, limit: Spread, unit: number): string[] 
 
 function holdLine(holds: readonly LoopDelay[]): string {
   const gap = spread(holds.map(({ delay }) => delay))
-  const held = spread(holds.map(({ delay, withoutCpu }) => delay - withoutCpu))
+  const held = spread(holds.map(one => one.held))
   return (
     `by promises, the longest gap between two turns of the event loop: ${fixed(gap.median)} ms (${range(gap, 1)}), ` +
-    `with a processor ${fixed(held.median)} ms (${range(held, 1)})`
+    `held by the program ${fixed(held.median)} ms (${range(held, 1)})`
   )
 }
 
@@ -116,15 +116,7 @@ function contentionRow({ meanwhile, repeats }: Contention): string[] {
     const { min, max } = spread(repeats.map(felt => felt[field]))
     return repeats.length > 1 ? `${brief(min)} – ${brief(max)}` : brief(max)
   }
-  return [
-    meanwhile,
-    of('lasted'),
-    of('answered'),
-    of('slowest'),
-    of('loopDelay'),
-    of('withoutCpu'),
-    of('stat'),
-  ]
+  return [meanwhile, of('lasted'), of('answered'), of('slowest'), of('loopDelay'), of('loopHeld'), of('stat')]
 }
 
 function range({ min, max }: Spread, unit: number): string {

@@ -53,7 +53,10 @@ describe('the packed tarball', { skip: readOnlyCheckout() }, () => {
   })
 
   it('opens the codec, and nothing that is not named', () => {
-    assert.equal(node(`import { errnoName } from 'veth-nl/codec'; console.log(errnoName(-95))`), 'EOPNOTSUPP\n')
+    assert.equal(
+      node(`import { errnoName } from 'veth-nl/codec'; console.log(errnoName(-95))`),
+      'EOPNOTSUPP\n',
+    )
     assert.throws(() => node(`import 'veth-nl/dist/wire/errno.js'`), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
   })
 
@@ -70,8 +73,21 @@ console.log(verdict, on)
 `,
     )
     const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--types', '', 'use.ts']
-    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options], { cwd: folder, encoding: 'utf8' })
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--types',
+      '',
+      'use.ts',
+    ]
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
     assert.equal(status, 0, stdout)
   })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { setTimeout } from 'node:timers/promises'
 import { describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { listLinks } from '../../src/sync.ts'
 import { needsRoot } from '../tools/netns.ts'
 
@@ -16,7 +16,10 @@ function run(...args: string[]) {
 /** What a demo could leave behind outside its own namespaces. */
 function surroundings() {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  return { links: listLinks().map(({ name }) => name), namespaces: mounts.filter(line => line.includes(' nsfs ')) }
+  return {
+    links: listLinks().map(({ name }) => name),
+    namespaces: mounts.filter(line => line.includes(' nsfs ')),
+  }
 }
 
 describe('npm run demo', { skip: needsRoot }, () => {
