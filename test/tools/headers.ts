@@ -3,10 +3,19 @@ import { existsSync, readFileSync } from 'node:fs'
 /** The kernel's numbers by name, as a header for user space defines them. */
 export type Numbers = ReadonlyMap<string, number>
 
+/** Where the kernel's headers are; other ones than the machine's may be newer. */
+const HEADERS = process.env.KERNEL_HEADERS ?? '/usr/include'
+
 /** Reads include/uapi/linux/<file> as installed (linux-libc-dev), or says why it cannot. */
 export function kernelHeader(file: string): Numbers | string {
-  const path = `/usr/include/linux/${file}`
-  return existsSync(path) ? numbersIn(readFileSync(path, 'utf8')) : `needs ${path} (linux-libc-dev)`
+  const path = `${HEADERS}/linux/${file}`
+  return existsSync(path) ? numbersIn(withGenerated(path)) : `needs ${path} (linux-libc-dev)`
+}
+
+/** From 6.14 on some enums are generated from the netlink specifications, in a header that this one includes. */
+function withGenerated(path: string): string {
+  const generated = path.replace('.h', '_generated.h')
+  return [path, generated].map(file => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('\n')
 }
 
 /** Enumerators and macros that are integers; others of the same header may stand in for them. */
