@@ -1,5 +1,6 @@
 import { type ChannelCounts, type Channels, getChannels, setChannels } from './ethtool/channels.ts'
 import { type FeatureChange, type Features, getFeatures, setFeature } from './ethtool/features.ts'
+import { DeviceIdentity } from './identity.ts'
 import { PromiseKernel } from './kernel/async-kernel.ts'
 import { type Limits, run } from './kernel/kernel.ts'
 import { getXdpFeatures, type XdpFeature } from './netdev/device.ts'
@@ -21,8 +22,7 @@ import {
   type XdpAttachment,
   type XdpProgram,
 } from './veth/xdp.ts'
-import { checkDevice, checkNewName, type DeviceRef } from './wire/device-ref.ts'
-import { type Netns, type NetnsRef, netnsFrom, netnsLabel } from './wire/netns.ts'
+import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
 import type { Operation } from './wire/operation.ts'
 
 let kernel: PromiseKernel | undefined
@@ -34,120 +34,100 @@ export function perform<T>(operation: Operation<T>, limits: Limits): Promise<T> 
 }
 
 /** A handle to a network device. It holds nothing open: each method asks anew. */
-export class Device {
-  /** The name, or null for a device that was given by its index. */
-  readonly name: string | null
-  /** The index, or null for a device that was given by its name. */
-  readonly index: number | null
-  readonly netns: Netns
-  readonly #ref: DeviceRef
-  readonly #limits: Limits
-
-  constructor(ref: DeviceRef, limits: Limits) {
-    this.#ref = { ...ref, device: checkDevice(ref.device) }
-    this.#limits = limits
-    this.netns = ref.netns
-    this.name = typeof ref.device === 'string' ? ref.device : (ref.name ?? null)
-    this.index = typeof ref.device === 'number' ? ref.device : null
-  }
-
-  toString(): string {
-    return `${this.name ?? `device ${this.index}`} in ${netnsLabel(this.netns)}`
-  }
-
+export class Device extends DeviceIdentity {
   getLink(): Promise<Link> {
-    return this.#perform(getLink(this.#ref))
+    return this.#perform(getLink(this.ref))
   }
 
   up(): Promise<void> {
-    return this.#perform(setLink(this.#ref, { up: true }))
+    return this.#perform(setLink(this.ref, { up: true }))
   }
 
   down(): Promise<void> {
-    return this.#perform(setLink(this.#ref, { up: false }))
+    return this.#perform(setLink(this.ref, { up: false }))
   }
 
   /** mtu: bytes, without the link-layer header. */
   setMtu(mtu: number): Promise<void> {
-    return this.#perform(setLink(this.#ref, { mtu }))
+    return this.#perform(setLink(this.ref, { mtu }))
   }
 
   /** Returns a handle by the new name. */
   async rename(name: string): Promise<Device> {
-    await this.#perform(setLink(this.#ref, { name: checkNewName(name) }))
-    return new Device({ netns: this.netns, device: name }, this.#limits)
+    await this.#perform(setLink(this.ref, { name }))
+    return new Device({ netns: this.netns, device: name }, this.limits)
   }
 
   /** Moves it to another namespace; returns a handle there. Its index may change, its name does not. */
   async move(to: NetnsRef | Netns): Promise<Device> {
     const netns = netnsFrom(to)
     const { name } = await this.getLink()
-    await this.#perform(setLink(this.#ref, { netns }))
-    return new Device({ netns, device: name }, this.#limits)
+    await this.#perform(setLink(this.ref, { netns }))
+    return new Device({ netns, device: name }, this.limits)
   }
 
   /** A veth takes its peer along. */
   delete(): Promise<void> {
-    return this.#perform(deleteLink(this.#ref))
+    return this.#perform(deleteLink(this.ref))
   }
 
   /** The other end of a veth, in its own namespace. @throws PeerError */
   async getVethPeer(): Promise<Device> {
-    const { peer } = await this.#perform(getVethPair(this.#ref))
-    return new Device(refOf(peer), this.#limits)
+    const { peer } = await this.#perform(getVethPair(this.ref))
+    return new Device(refOf(peer), this.limits)
   }
 
   getFeatures(): Promise<Features> {
-    return this.#perform(forEthtool(this.#ref, getFeatures))
+    return this.#perform(forEthtool(this.ref, getFeatures))
   }
 
   /** feature: the kernel's name ('rx-gro') or ethtool's ('gro'). @throws FeatureError */
   setFeature(feature: string, on: boolean): Promise<FeatureChange> {
-    return this.#perform(forEthtool(this.#ref, ref => setFeature(ref, feature, on)))
+    return this.#perform(forEthtool(this.ref, ref => setFeature(ref, feature, on)))
   }
 
   getChannels(): Promise<Channels> {
-    return this.#perform(forEthtool(this.#ref, getChannels))
+    return this.#perform(forEthtool(this.ref, getChannels))
   }
 
   setChannels(counts: ChannelCounts): Promise<Channels> {
-    return this.#perform(forEthtool(this.#ref, ref => setChannels(ref, counts)))
+    return this.#perform(forEthtool(this.ref, ref => setChannels(ref, counts)))
   }
 
   getXdp(): Promise<XdpAttachment> {
-    return this.#perform(getXdp(this.#ref))
+    return this.#perform(getXdp(this.ref))
   }
 
   async attachXdp(program: XdpProgram, options: AttachOptions = {}): Promise<XdpHandle> {
-    return new XdpHandle(await this.#perform(attachXdp(this.#ref, program, options)), this.#limits)
+    return new XdpHandle(await this.#perform(attachXdp(this.ref, program, options)), this.limits)
   }
 
   /** What the driver can do for XDP; Linux 6.3. */
   getXdpFeatures(): Promise<XdpFeature[]> {
-    return this.#perform(byIndex(this.#ref, getXdpFeatures))
+    return this.#perform(byIndex(this.ref, getXdpFeatures))
   }
 
   /** One entry per NAPI instance; Linux 6.8. */
   getNapi(): Promise<Napi[]> {
-    return this.#perform(byIndex(this.#ref, listNapi))
+    return this.#perform(byIndex(this.ref, listNapi))
   }
 
   explainRedirect(options: ExplainOptions = {}): Promise<Verdict> {
-    return this.#perform(explainRedirect(this.#ref, options))
+    return this.#perform(explainRedirect(this.ref, options))
   }
 
   /** @throws RepairError, with everything as it was. */
   async repairRedirect(options: ExplainOptions = {}): Promise<RepairHandle> {
-    const { result, undo } = await this.#perform(repairRedirect(this.#ref, options))
-    return new RepairHandle(result, undo, this.#limits)
+    const { result, undo } = await this.#perform(repairRedirect(this.ref, options))
+    return new RepairHandle(result, undo, this.limits)
   }
 
   probeRedirect(options: ProbeOptions = {}): Promise<ProbeResult> {
-    return this.#perform(probeRedirect(this.#ref, options))
+    return this.#perform(probeRedirect(this.ref, options))
   }
 
   #perform<T>(operation: Operation<T>): Promise<T> {
-    return perform(operation, this.#limits)
+    return perform(operation, this.limits)
   }
 }
 

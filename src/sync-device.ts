@@ -1,5 +1,6 @@
 import { type ChannelCounts, type Channels, getChannels, setChannels } from './ethtool/channels.ts'
 import { type FeatureChange, type Features, getFeatures, setFeature } from './ethtool/features.ts'
+import { DeviceIdentity } from './identity.ts'
 import { type Limits, runSync } from './kernel/kernel.ts'
 import { SyncKernel } from './kernel/sync-kernel.ts'
 import { getXdpFeatures, type XdpFeature } from './netdev/device.ts'
@@ -21,8 +22,7 @@ import {
   type XdpAttachment,
   type XdpProgram,
 } from './veth/xdp.ts'
-import { checkDevice, checkNewName, type DeviceRef } from './wire/device-ref.ts'
-import { type Netns, type NetnsRef, netnsFrom, netnsLabel } from './wire/netns.ts'
+import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
 import type { Operation } from './wire/operation.ts'
 
 let kernel: SyncKernel | undefined
@@ -34,120 +34,100 @@ export function perform<T>(operation: Operation<T>, limits: Limits): T {
 }
 
 /** A handle to a network device. It holds nothing open: each method asks anew. */
-export class Device {
-  /** The name, or null for a device that was given by its index. */
-  readonly name: string | null
-  /** The index, or null for a device that was given by its name. */
-  readonly index: number | null
-  readonly netns: Netns
-  readonly #ref: DeviceRef
-  readonly #limits: Limits
-
-  constructor(ref: DeviceRef, limits: Limits) {
-    this.#ref = { ...ref, device: checkDevice(ref.device) }
-    this.#limits = limits
-    this.netns = ref.netns
-    this.name = typeof ref.device === 'string' ? ref.device : (ref.name ?? null)
-    this.index = typeof ref.device === 'number' ? ref.device : null
-  }
-
-  toString(): string {
-    return `${this.name ?? `device ${this.index}`} in ${netnsLabel(this.netns)}`
-  }
-
+export class Device extends DeviceIdentity {
   getLink(): Link {
-    return this.#perform(getLink(this.#ref))
+    return this.#perform(getLink(this.ref))
   }
 
   up(): void {
-    this.#perform(setLink(this.#ref, { up: true }))
+    this.#perform(setLink(this.ref, { up: true }))
   }
 
   down(): void {
-    this.#perform(setLink(this.#ref, { up: false }))
+    this.#perform(setLink(this.ref, { up: false }))
   }
 
   /** mtu: bytes, without the link-layer header. */
   setMtu(mtu: number): void {
-    this.#perform(setLink(this.#ref, { mtu }))
+    this.#perform(setLink(this.ref, { mtu }))
   }
 
   /** Returns a handle by the new name. */
   rename(name: string): Device {
-    this.#perform(setLink(this.#ref, { name: checkNewName(name) }))
-    return new Device({ netns: this.netns, device: name }, this.#limits)
+    this.#perform(setLink(this.ref, { name }))
+    return new Device({ netns: this.netns, device: name }, this.limits)
   }
 
   /** Moves it to another namespace; returns a handle there. Its index may change, its name does not. */
   move(to: NetnsRef | Netns): Device {
     const netns = netnsFrom(to)
     const { name } = this.getLink()
-    this.#perform(setLink(this.#ref, { netns }))
-    return new Device({ netns, device: name }, this.#limits)
+    this.#perform(setLink(this.ref, { netns }))
+    return new Device({ netns, device: name }, this.limits)
   }
 
   /** A veth takes its peer along. */
   delete(): void {
-    this.#perform(deleteLink(this.#ref))
+    this.#perform(deleteLink(this.ref))
   }
 
   /** The other end of a veth, in its own namespace. @throws PeerError */
   getVethPeer(): Device {
-    const { peer } = this.#perform(getVethPair(this.#ref))
-    return new Device(refOf(peer), this.#limits)
+    const { peer } = this.#perform(getVethPair(this.ref))
+    return new Device(refOf(peer), this.limits)
   }
 
   getFeatures(): Features {
-    return this.#perform(forEthtool(this.#ref, getFeatures))
+    return this.#perform(forEthtool(this.ref, getFeatures))
   }
 
   /** feature: the kernel's name ('rx-gro') or ethtool's ('gro'). @throws FeatureError */
   setFeature(feature: string, on: boolean): FeatureChange {
-    return this.#perform(forEthtool(this.#ref, ref => setFeature(ref, feature, on)))
+    return this.#perform(forEthtool(this.ref, ref => setFeature(ref, feature, on)))
   }
 
   getChannels(): Channels {
-    return this.#perform(forEthtool(this.#ref, getChannels))
+    return this.#perform(forEthtool(this.ref, getChannels))
   }
 
   setChannels(counts: ChannelCounts): Channels {
-    return this.#perform(forEthtool(this.#ref, ref => setChannels(ref, counts)))
+    return this.#perform(forEthtool(this.ref, ref => setChannels(ref, counts)))
   }
 
   getXdp(): XdpAttachment {
-    return this.#perform(getXdp(this.#ref))
+    return this.#perform(getXdp(this.ref))
   }
 
   attachXdp(program: XdpProgram, options: AttachOptions = {}): XdpHandle {
-    return new XdpHandle(this.#perform(attachXdp(this.#ref, program, options)), this.#limits)
+    return new XdpHandle(this.#perform(attachXdp(this.ref, program, options)), this.limits)
   }
 
   /** What the driver can do for XDP; Linux 6.3. */
   getXdpFeatures(): XdpFeature[] {
-    return this.#perform(byIndex(this.#ref, getXdpFeatures))
+    return this.#perform(byIndex(this.ref, getXdpFeatures))
   }
 
   /** One entry per NAPI instance; Linux 6.8. */
   getNapi(): Napi[] {
-    return this.#perform(byIndex(this.#ref, listNapi))
+    return this.#perform(byIndex(this.ref, listNapi))
   }
 
   explainRedirect(options: ExplainOptions = {}): Verdict {
-    return this.#perform(explainRedirect(this.#ref, options))
+    return this.#perform(explainRedirect(this.ref, options))
   }
 
   /** @throws RepairError, with everything as it was. */
   repairRedirect(options: ExplainOptions = {}): RepairHandle {
-    const { result, undo } = this.#perform(repairRedirect(this.#ref, options))
-    return new RepairHandle(result, undo, this.#limits)
+    const { result, undo } = this.#perform(repairRedirect(this.ref, options))
+    return new RepairHandle(result, undo, this.limits)
   }
 
   probeRedirect(options: ProbeOptions = {}): ProbeResult {
-    return this.#perform(probeRedirect(this.#ref, options))
+    return this.#perform(probeRedirect(this.ref, options))
   }
 
   #perform<T>(operation: Operation<T>): T {
-    return perform(operation, this.#limits)
+    return perform(operation, this.limits)
   }
 }
 

@@ -4,35 +4,15 @@ import {
   type RedirectCounter,
   readRedirectCounter,
 } from './bpf/redirect-counter.ts'
+import { NetnsIdentity } from './identity.ts'
 import { perform } from './sync-device.ts'
-import { type OwnNetns, removeNetns } from './veth/netns.ts'
-import { type Netns, netnsLabel } from './wire/netns.ts'
+import { removeNetns } from './veth/netns.ts'
 
 /** A network namespace of our making; usable wherever a netns is asked for. */
-export class NetnsHandle implements Netns {
-  readonly path: string
-  readonly inode: number | null
-  /** Its name under /run/netns, or null. */
-  readonly name: string | null
-  /** The descriptor that keeps it alive, or null when its name does. */
-  readonly fd: number | null
-  readonly #own: OwnNetns
-
-  constructor(own: OwnNetns) {
-    this.path = own.path
-    this.inode = own.inode
-    this.name = own.name
-    this.fd = own.fd
-    this.#own = own
-  }
-
-  toString(): string {
-    return netnsLabel(this)
-  }
-
+export class NetnsHandle extends NetnsIdentity {
   /** Lets go of it: it ends, and its devices with it, when nobody else holds it. */
   remove(): void {
-    perform(removeNetns(this.#own), {})
+    perform(removeNetns(this), {})
   }
 }
 
