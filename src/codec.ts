@@ -14,7 +14,22 @@ export {
 export { SyncKernel } from './kernel/sync-kernel.ts'
 export { decodeLink, LINK, Link } from './rtnetlink/link.ts'
 export { IFLA, RTM } from './rtnetlink/numbers.ts'
-export * from './wire/attribute.ts'
+export {
+  bytes,
+  flag,
+  type Kind,
+  linkAddress,
+  listOf,
+  nested,
+  repeated,
+  s32,
+  string,
+  u8,
+  u16,
+  u32,
+  u64,
+  uint,
+} from './wire/attribute.ts'
 export { errnoName, errnoNumber, errnoText } from './wire/errno.ts'
 export { Message } from './wire/message.ts'
 export { NETLINK_GENERIC, NETLINK_ROUTE, NLM_F } from './wire/netlink.ts'

@@ -34,12 +34,14 @@ export class NetnsIdentity implements OwnNetns {
   readonly name: string | null
   /** The descriptor that keeps it alive, or null when its name does. */
   readonly fd: number | null
+  removed: boolean
 
-  constructor({ path, inode, name, fd }: OwnNetns) {
+  constructor({ path, inode, name, fd, removed }: OwnNetns) {
     this.path = path
     this.inode = inode
     this.name = name
     this.fd = fd
+    this.removed = removed
   }
 
   toString(): string {

@@ -38,7 +38,7 @@ export async function createVethPair(options: VethPairOptions & AsyncOptions): P
 }
 
 /**
- * Makes a network namespace: with a name as `ip netns add` does, else held by a descriptor of this process.
+ * Makes a network namespace: with a name, where `ip netns add` puts it, else held by a descriptor of this process.
  * @throws SystemError EPERM without CAP_SYS_ADMIN, EEXIST when the name is taken.
  */
 export async function createNetns(name?: string): Promise<NetnsHandle> {

@@ -6,7 +6,7 @@ import { SyncKernel } from './kernel/sync-kernel.ts'
 import { getXdpFeatures, type XdpFeature } from './netdev/device.ts'
 import { listNapi, type Napi } from './netdev/napi.ts'
 import type { Link } from './rtnetlink/link.ts'
-import { deleteLink, getLink, setLink } from './rtnetlink/link-operations.ts'
+import { deleteLink, getLink, moveLink, setLink } from './rtnetlink/link-operations.ts'
 import { byIndex, forEthtool } from './veth/by-index.ts'
 import { type ExplainOptions, explainRedirect } from './veth/explain.ts'
 import { getVethPair, refOf } from './veth/peer.ts'
@@ -60,10 +60,7 @@ export class Device extends DeviceIdentity {
 
   /** Moves it to another namespace; returns a handle there. Its index may change, its name does not. */
   move(to: NetnsRef | Netns): Device {
-    const netns = netnsFrom(to)
-    const { name } = this.getLink()
-    this.#perform(setLink(this.ref, { netns }))
-    return new Device({ netns, device: name }, this.limits)
+    return new Device(this.#perform(moveLink(this.ref, netnsFrom(to))), this.limits)
   }
 
   /** A veth takes its peer along. */
@@ -143,7 +140,10 @@ export class XdpHandle {
     this.#limits = limits
   }
 
-  /** Takes it off again, unless somebody has put another in its place. */
+  /**
+   * Takes it off again; a second time does nothing.
+   * @throws NetlinkError EEXIST when somebody has put another program in its place, which then stays.
+   */
   detach(): void {
     perform(detachAttached(this.#attached), this.#limits)
   }

@@ -3,6 +3,18 @@ import { BpfAttr, bpf } from './command.ts'
 
 const OBJ_GET = { pathname: 0, size: 16 } as const
 
+/** A descriptor of ours. Once it is closed its number may be anybody's: it is closed once, and asked for no more. */
+export interface Held {
+  fd: number | null
+}
+
+/** Closes it, unless that has been done. */
+export function* closeOnce(held: Held): Operation<void> {
+  const { fd } = held
+  held.fd = null
+  if (fd !== null) yield* closeDescriptor(fd)
+}
+
 /** Closes a descriptor. A program, map or link that nothing else holds goes away with it. */
 export function* closeDescriptor(fd: number): Operation<void> {
   yield* ask({ kind: 'close', fd })

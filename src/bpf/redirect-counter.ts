@@ -1,3 +1,4 @@
+import { errnoName } from '../wire/errno.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 import type { Operation } from '../wire/operation.ts'
 import { closeDescriptor, withDescriptor } from './descriptor.ts'
@@ -14,9 +15,11 @@ export interface RedirectCount {
    * Where the kernel told: xdp_redirect_err refuses one frame before it is queued; xdp_devmap_xmit reports a batch
    * of queued frames after ndo_xdp_xmit().
    */
-  readonly tracepoint: 'xdp_redirect_err' | 'xdp_devmap_xmit'
+  readonly tracepoint: 'xdp:xdp_redirect_err' | 'xdp:xdp_devmap_xmit'
   /** 0, or the error, negative: -95. */
   readonly errno: number
+  /** The error's name, 'EOPNOTSUPP'; null for none. */
+  readonly code: string | null
   /** Frames that the device took. */
   readonly accepted: number
   /** Frames that were lost here; with errno 0 too, when the device took only part of a batch. */
@@ -28,6 +31,8 @@ export interface RedirectCounter {
   readonly map: BpfMap
   /** The links to the two tracepoints. */
   readonly links: readonly number[]
+  /** false once it is closed: its descriptors' numbers may be anybody's then. */
+  open: boolean
 }
 
 /** One element per tracepoint and errno; there are some ten that can occur. */
@@ -58,21 +63,24 @@ export function* openRedirectCounter(owner: Owner | null): Operation<RedirectCou
         ),
       )
     }
-    return { map, links }
+    return { map, links, open: true }
   } catch (error) {
-    yield* closeRedirectCounter({ map, links })
+    yield* closeRedirectCounter({ map, links, open: true })
     throw error
   }
 }
 
 /** What was counted since it was opened: one entry per tracepoint and errno that occurred. */
 export function* readRedirectCounter(counter: RedirectCounter): Operation<RedirectCount[]> {
+  if (!counter.open) throw new Error('the redirect counter is closed')
   const elements = yield* readElements(counter.map)
   return elements.map(([key, value]) => redirectCount(key, value))
 }
 
-/** Stops counting. */
+/** Stops counting; a second time does nothing. */
 export function* closeRedirectCounter(counter: RedirectCounter): Operation<void> {
+  if (!counter.open) return
+  counter.open = false
   for (const link of counter.links) yield* closeDescriptor(link)
   yield* closeDescriptor(counter.map.fd)
 }
@@ -80,12 +88,14 @@ export function* closeRedirectCounter(counter: RedirectCounter): Operation<void>
 function redirectCount(key: Uint8Array, value: Uint8Array): RedirectCount {
   const keys = new DataView(key.buffer, key.byteOffset)
   const values = new DataView(value.buffer, value.byteOffset)
+  const errno = keys.getInt32(KEY.errno, LITTLE_ENDIAN)
   return {
     tracepoint:
       keys.getUint32(KEY.tracepoint, LITTLE_ENDIAN) === KEY.xdp_redirect_err
-        ? 'xdp_redirect_err'
-        : 'xdp_devmap_xmit',
-    errno: keys.getInt32(KEY.errno, LITTLE_ENDIAN),
+        ? 'xdp:xdp_redirect_err'
+        : 'xdp:xdp_devmap_xmit',
+    errno,
+    code: errno === 0 ? null : errnoName(errno),
     accepted: Number(values.getBigUint64(VALUE.accepted, LITTLE_ENDIAN)),
     refused: Number(values.getBigUint64(VALUE.refused, LITTLE_ENDIAN)),
   }

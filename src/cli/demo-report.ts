@@ -1,4 +1,3 @@
-import { errnoName } from '../codec.ts'
 import type { Verdict } from '../index.ts'
 import type { Round, Scene } from './scene.ts'
 
@@ -16,8 +15,8 @@ export function printRound(title: string, { sent, delivered, failure }: Round): 
   console.log(`${title}
    nic0 received ${count(sent)} frames, eth0 ${count(delivered)}`)
   if (failure !== null) {
-    const { errno, tracepoint, refused } = failure
-    console.log(`   the kernel: ${errnoName(errno)} (${errno}) at xdp:${tracepoint}, ${count(refused)} times`)
+    const { code, errno, tracepoint, refused } = failure
+    console.log(`   the kernel: ${code} (${errno}) at ${tracepoint}, ${count(refused)} times`)
   }
   console.log()
 }

@@ -1,6 +1,5 @@
 import { release } from 'node:os'
 import { parseArgs } from 'node:util'
-import { errnoName } from '../codec.ts'
 import { SystemError } from '../index.ts'
 import { printEnd, printRound, printScene, printVerdict } from './demo-report.ts'
 import { buildScene, type Round, send } from './scene.ts'
@@ -33,8 +32,8 @@ async function demo(json: boolean): Promise<boolean> {
 
   const ok =
     verdict.delivers === (before.delivered === before.sent) &&
-    verdict.code === codeOf(before) &&
-    (verdict.where?.tracepoint ?? null) === tracepointOf(before) &&
+    verdict.code === (before.failure?.code ?? null) &&
+    (verdict.where?.tracepoint ?? null) === (before.failure?.tracepoint ?? null) &&
     cured.delivers === (after.delivered === after.sent) &&
     after.delivered === after.sent &&
     generic.delivered === generic.sent
@@ -42,9 +41,9 @@ async function demo(json: boolean): Promise<boolean> {
     const document = {
       ok,
       kernel: release(),
-      before: { verdict, ...outcome(before), code: codeOf(before) },
+      before: { verdict, ...outcome(before), code: before.failure?.code ?? null },
       repair: { ...verdict.repairs[0], ...change },
-      after: { verdict: cured, ...outcome(after), code: codeOf(after) },
+      after: { verdict: cured, ...outcome(after), code: after.failure?.code ?? null },
       generic: outcome(generic),
     }
     console.log(JSON.stringify(document, null, 2))
@@ -56,14 +55,6 @@ async function demo(json: boolean): Promise<boolean> {
 
 function outcome({ sent, delivered }: Round) {
   return { sent, delivered }
-}
-
-function codeOf({ failure }: Round): string | null {
-  return failure === null ? null : errnoName(failure.errno)
-}
-
-function tracepointOf({ failure }: Round): string | null {
-  return failure === null ? null : `xdp:${failure.tracepoint}`
 }
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })

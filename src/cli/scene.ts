@@ -90,6 +90,6 @@ async function received(device: Device): Promise<number> {
 }
 
 function mostFrequent(counts: readonly RedirectCount[]): RedirectCount | null {
-  const failures = counts.filter(({ errno }) => errno !== 0).sort((a, b) => b.refused - a.refused)
+  const failures = counts.filter(({ code }) => code !== null).sort((a, b) => b.refused - a.refused)
   return failures[0] ?? null
 }

@@ -20,12 +20,11 @@ const GROUPS = [
 /** The short names, as given to `ethtool -K`. */
 export type FeatureAlias = (typeof GROUPS)[number][0]
 
-/** Every alias, short and long, with the kernel's names of the bits it stands for on this kernel. */
+/** Every alias, short and long, with the kernel's names of the bits it stands for; this kernel may have none. */
 export function aliasesOf(names: readonly string[]): Map<string, string[]> {
   const aliases = new Map<string, string[]>()
   for (const [short, long, pattern] of GROUPS) {
     const members = names.filter(name => name !== undefined && matches(name, pattern))
-    if (members.length === 0) continue
     aliases.set(short, members)
     aliases.set(long, members)
   }

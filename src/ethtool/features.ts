@@ -40,7 +40,7 @@ export interface Feature {
 
 /**
  * By every name of the kernel's ('rx-gro'), and by ethtool's aliases ('gro', 'generic-receive-offload'), which
- * are not enumerated.
+ * are not enumerated. A group of which this kernel has no member, as 'ufo', is off and fixed.
  */
 export type Features = Readonly<Record<string, Feature>> & Readonly<Record<FeatureAlias, Feature>>
 
@@ -51,6 +51,8 @@ export interface FeatureChange {
   readonly on: boolean
   /** The kernel's names of the bits that are otherwise than before; none when it was so already. */
   readonly changed: readonly string[]
+  /** Members of a group that did not follow, as something else keeps them; none for a single feature. */
+  readonly missed: readonly string[]
 }
 
 /** A feature that cannot be set as asked, though the kernel reported no error. */
@@ -80,6 +82,7 @@ export function* getFeatures(ref: DeviceRef): Operation<Features> {
  * @throws NetlinkError EPERM without CAP_NET_ADMIN.
  */
 export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Operation<FeatureChange> {
+  if (typeof on !== 'boolean') throw new TypeError(`a feature is set to true or false, not ${String(on)}`)
   const before = yield* readBits(ref)
   const bits = changeableBits(before, feature, ref)
   const message = yield* ethtoolMessage('FEATURES_SET', ref, FEATURES, ETHTOOL_FLAG.OMIT_REPLY)
@@ -87,21 +90,21 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
   yield* command(message)
   const after = yield* readBits(ref)
   const missed = bits.filter(bit => after.active(bit) !== on)
-  const moved = bits.some(bit => after.active(bit) !== before.active(bit))
   // A group may have members that cannot follow. It is on when any member is, but off only when none is.
-  if (missed.length > 0 && !(on && moved)) {
+  const achieved = on ? missed.length < bits.length : missed.length === 0
+  const names = missed.map(bit => before.names[bit]!)
+  if (!achieved) {
     const why = missed.every(bit => after.wanted(bit) === on)
       ? 'it is wanted now, but another feature or the state of the device keeps it from taking effect'
       : 'the kernel refused it without an error'
-    const names = missed.map(bit => before.names[bit]).join(', ')
     throw new FeatureError(
       'ERR_VETH_NL_FEATURE_REFUSED',
       feature,
-      `feature '${feature}' of ${deviceLabel(ref)} is still ${on ? 'off' : 'on'} (${names}): ${why}`,
+      `feature '${feature}' of ${deviceLabel(ref)} is still ${on ? 'off' : 'on'} (${names.join(', ')}): ${why}`,
     )
   }
   const changed = before.names.filter((_, bit) => before.active(bit) !== after.active(bit))
-  return { feature, on, changed }
+  return { feature, on, changed, missed: names }
 }
 
 /** The bits as the kernel answered them. */
@@ -126,6 +129,10 @@ class FeatureBits {
 
   fixed(bit: number): boolean {
     return !hasBit(this.#reply.hw.value, bit) || hasBit(this.#reply.noChange.value, bit)
+  }
+
+  settableAliases(): string[] {
+    return [...this.aliases].filter(([, members]) => members.length > 0).map(([alias]) => alias)
   }
 
   /** One bit for a name of the kernel's, several for an alias, none for neither. */
@@ -166,7 +173,7 @@ function byName(bits: FeatureBits): Features {
 function changeableBits(bits: FeatureBits, feature: string, ref: DeviceRef): number[] {
   const meant = bits.bitsOf(feature)
   if (meant.length === 0) {
-    const near = nearNames(feature, [...bits.aliases.keys(), ...bits.names.filter(name => name !== '')])
+    const near = nearNames(feature, [...bits.settableAliases(), ...bits.names.filter(name => name !== '')])
     const hint = near.length === 0 ? '' : `; near it are ${near.map(name => `'${name}'`).join(', ')}`
     throw new FeatureError(
       'ERR_VETH_NL_FEATURE_UNKNOWN',

@@ -1,10 +1,11 @@
+import { close } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
 import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
-import { closeNetns, listNamedNetns, listProcessNetnsInSlices, openNetns } from './netns-files.ts'
+import { closeNetns, listNamedNetns, listNetnsInSlices, openNetns } from './netns-files.ts'
 import { type Done, loadShim, type Shim } from './shim.ts'
 import { Sockets } from './sockets.ts'
 import { Turns } from './turns.ts'
@@ -51,10 +52,17 @@ export class PromiseKernel implements AsyncKernel {
         const { path } = question
         return finishUnbinding(path, await this.#change(done => this.#shim.unmount(path, done)))
       }
+      case 'close': {
+        // The last descriptor of a bpf_link detaches its program, under the RTNL lock.
+        const { fd } = question
+        const result = await this.#change(done => closeOnPool(fd, done))
+        if (result < 0) throw new SystemError(result, 'close')
+        return null
+      }
       case 'namespaces':
-        return question.held === 'by name' ? listNamedNetns() : await listProcessNetnsInSlices()
+        return question.held === 'by name' ? listNamedNetns() : await listNetnsInSlices(question.held)
       case 'wait':
-        return await setTimeout(question.milliseconds, null, { signal: limits.signal })
+        return await pause(question.milliseconds, limits.signal)
       default:
         return answerAtOnce(question, this.#memory)
     }
@@ -110,6 +118,20 @@ export class PromiseKernel implements AsyncKernel {
       { awaited: true },
     )
   }
+}
+
+/** Aborted, it fails with the signal's own reason, as everything else does. */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<null> {
+  try {
+    return await setTimeout(milliseconds, null, { signal })
+  } catch (error) {
+    throw signal?.reason ?? error
+  }
+}
+
+function closeOnPool(fd: number, done: Done): number {
+  close(fd, error => done(error?.errno ?? 0))
+  return 0
 }
 
 /** The shim answers 0 when the work is queued, and otherwise why it could not be. */

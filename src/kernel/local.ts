@@ -1,18 +1,17 @@
-import { closeSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { dirname } from 'node:path'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
 
-type AtOnce = Extract<Ask, { kind: 'close' | 'identify' | 'self' | 'shelter' | 'memory' }>
+const EIO = 5
+
+type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' }>
 
 /** The questions whose answers never wait for the kernel: the same in both forms. */
 export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
   switch (question.kind) {
-    case 'close':
-      closeSync(question.fd)
-      return null
     case 'identify':
       return identifyNetns(question.netns)
     case 'self':
@@ -34,18 +33,28 @@ export function bpfPointers({ pointers }: Extract<Ask, { kind: 'bpf' }>): (numbe
   return pointers.flat()
 }
 
+/** What to do about the usual ways in which a namespace cannot be made. */
+const HINTS: Readonly<Record<number, string>> = {
+  [-1]: 'making a network namespace needs CAP_SYS_ADMIN',
+  [-28]: 'the limit user.max_net_namespaces is reached',
+}
+
 /** Before a namespace is bound to a path: an empty file there, which must not exist yet. */
 export function prepareBinding(path: string): void {
   if (path === '') return
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, '', { flag: 'wx', mode: 0o444 })
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, '', { flag: 'wx', mode: 0o444 })
+  } catch (error) {
+    throw new SystemError((error as NodeJS.ErrnoException).errno ?? -EIO, 'open', path)
+  }
 }
 
 /** Nothing half-done is left: the file goes where the namespace could not be made. */
 export function finishBinding(path: string, result: number): number {
   if (result >= 0) return result
   if (path !== '') rmSync(path, { force: true })
-  throw new SystemError(result, 'unshare', 'making a network namespace needs CAP_SYS_ADMIN')
+  throw new SystemError(result, 'unshare', HINTS[result] ?? '')
 }
 
 export function finishUnbinding(path: string, result: number): null {

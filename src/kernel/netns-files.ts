@@ -81,19 +81,31 @@ export function listNamedNetns(): Netns[] {
 /** The namespaces of descriptors that this process holds, then those of all processes' main threads. */
 export function listProcessNetns(): Netns[] {
   const found = ownDescriptors()
-  for (const pid of readdirSync('/proc')) addProcess(found, pid)
+  for (const pid of processes(readdirSync('/proc'))) addNetnsOf(found, `/proc/${pid}`)
   return eachOnce(found)
 }
 
-/** The same, giving the event loop back every so often. */
-export async function listProcessNetnsInSlices(): Promise<Netns[]> {
-  const found = ownDescriptors()
+/** Those of all threads: a program may have one in another namespace than its main thread. */
+export function listThreadNetns(): Netns[] {
+  const found: Netns[] = []
+  for (const pid of processes(readdirSync('/proc'))) addThreads(found, pid)
+  return eachOnce(found)
+}
+
+/** Either of them, giving the event loop back every so often. */
+export async function listNetnsInSlices(held: 'by process' | 'by thread'): Promise<Netns[]> {
+  const found = held === 'by process' ? ownDescriptors() : []
   let count = 0
-  for (const pid of await readdir('/proc')) {
-    addProcess(found, pid)
-    if (++count % 256 === 0) await new Promise(resolve => setImmediate(resolve))
+  for (const pid of processes(await readdir('/proc'))) {
+    if (held === 'by process') addNetnsOf(found, `/proc/${pid}`)
+    else addThreads(found, pid)
+    if (++count % 64 === 0) await new Promise(resolve => setImmediate(resolve))
   }
   return eachOnce(found)
+}
+
+function processes(names: readonly string[]): string[] {
+  return names.filter(name => /^\d+$/.test(name))
 }
 
 function ownDescriptors(): Netns[] {
@@ -105,10 +117,18 @@ function ownDescriptors(): Netns[] {
   return found
 }
 
+function addThreads(found: Netns[], pid: string): void {
+  const folder = `/proc/${pid}/task`
+  try {
+    for (const tid of readdirSync(folder)) addNetnsOf(found, `${folder}/${tid}`)
+  } catch {
+    // ended meanwhile
+  }
+}
+
 /** A process of somebody else's may not be looked into: it is listed without an inode. */
-function addProcess(found: Netns[], pid: string): void {
-  if (!/^\d+$/.test(pid)) return
-  const path = `/proc/${pid}/ns/net`
+function addNetnsOf(found: Netns[], folder: string): void {
+  const path = `${folder}/ns/net`
   try {
     found.push({ path, inode: inodeOf(readlinkSync(path)) })
   } catch (error) {

@@ -42,7 +42,7 @@ export class Sockets {
     const fd = openNetns(netns)
     try {
       const slot = this.#shim.openSocket(fd, protocol)
-      if (slot < 0) throw new SystemError(slot, fd < 0 ? 'socket' : 'setns', enteringNeeds(fd, netns))
+      if (slot < 0) throw new SystemError(slot, fd < 0 ? 'socket' : 'setns', whyNotEntered(slot, fd, netns))
       return { slot, path: netns.path, inode, protocol }
     } finally {
       closeNetns(fd)
@@ -64,6 +64,12 @@ export class Sockets {
 /** Bounds descriptors while a sweep walks through thousands of namespaces. */
 const MOST_IDLE = 64
 
-function enteringNeeds(fd: number, netns: Netns): string {
-  return fd < 0 ? '' : `entering ${netns.path} needs CAP_SYS_ADMIN there`
+/** Which of the ways in which setns(2) fails it was. */
+function whyNotEntered(errno: number, fd: number, { path }: Netns): string {
+  if (fd < 0) return ''
+  if (errno === -EPERM) return `entering ${path} needs CAP_SYS_ADMIN over it`
+  return errno === -EINVAL ? `${path} is no network namespace` : path
 }
+
+const EPERM = 1
+const EINVAL = 22

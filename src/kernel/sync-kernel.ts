@@ -1,9 +1,10 @@
+import { closeSync } from 'node:fs'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { Kernel, Limits } from './kernel.ts'
 import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
-import { closeNetns, listNamedNetns, listProcessNetns, openNetns } from './netns-files.ts'
+import { closeNetns, listNamedNetns, listProcessNetns, listThreadNetns, openNetns } from './netns-files.ts'
 import { loadShim, type Shim } from './shim.ts'
 import { Sockets } from './sockets.ts'
 
@@ -41,8 +42,12 @@ export class SyncKernel implements Kernel {
         return finishBinding(question.path, this.#shim.createNetns(question.path))
       case 'remove netns':
         return finishUnbinding(question.path, this.#shim.unmount(question.path))
+      case 'close':
+        closeSync(question.fd)
+        return null
       case 'namespaces':
-        return question.held === 'by name' ? listNamedNetns() : listProcessNetns()
+        if (question.held === 'by name') return listNamedNetns()
+        return question.held === 'by process' ? listProcessNetns() : listThreadNetns()
       case 'wait':
         Atomics.wait(NEVER, 0, 0, question.milliseconds)
         return null

@@ -1,3 +1,5 @@
+import { onAbort } from './abort.ts'
+
 /** What becomes of a piece of work whose caller gives up. */
 export interface Patience {
   readonly signal?: AbortSignal | undefined
@@ -31,14 +33,14 @@ export class Turns {
         state = 'begun'
         try {
           const result = await new Promise<number>(begin)
-          signal?.removeEventListener('abort', abort)
+          forget()
           if (state === 'begun') resolve(take(result))
         } catch (error) {
           reject(error)
         }
       }
+      const forget = onAbort(signal, abort)
       if (signal?.aborted) abort()
-      else signal?.addEventListener('abort', abort, { once: true })
       this.#last = this.#last.then(work)
     })
   }

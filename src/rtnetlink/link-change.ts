@@ -110,7 +110,12 @@ export const LINK_CHANGE = table<LinkChange>([
 ])
 
 /** @throws TypeError or RangeError for what no link can have; the kernel would take some of it for something else. */
-export function checkLinkChange({ name, mtu, numTxQueues, numRxQueues }: Partial<LinkChange>): void {
+export function checkLinkChange(change: Partial<LinkChange>): void {
+  const { name, mtu, numTxQueues, numRxQueues, afSpec } = change
+  const mode = afSpec?.inet6?.addrGenMode
+  if (mode != null && !ADDR_GEN_MODES.includes(mode)) {
+    throw new TypeError(`addrGenMode must be one of ${ADDR_GEN_MODES.join(', ')}, not '${mode}'`)
+  }
   if (name != null) checkNewName(name)
   for (const [what, value] of Object.entries({ mtu, numTxQueues, numRxQueues })) {
     if (value != null && !(Number.isInteger(value) && value >= 0 && value <= 0xffffffff)) {

@@ -59,6 +59,13 @@ export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation
   yield* command(message)
 }
 
+/** Moves a link to another namespace, where it keeps its name, and says where it is then. */
+export function* moveLink(ref: DeviceRef, to: Netns): Operation<DeviceRef> {
+  const { index, name } = yield* getLink(ref)
+  yield* setLink({ netns: ref.netns, device: index, name }, { netns: to })
+  return { netns: to, device: name }
+}
+
 /**
  * How IPv6 gives the link an address when it next comes up; 'none' keeps the kernel from sending anything of its
  * own there. Without IPv6 in the kernel there is nothing to be done.

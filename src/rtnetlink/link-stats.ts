@@ -2,7 +2,7 @@ import type { Kind } from '../wire/attribute.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 
 /**
- * A link's 64-bit counters; packets and bytes since the link was made. 0 where the kernel does not know one.
+ * A link's 64-bit counters, as bigints, for which JSON.stringify() wants a replacer; packets and bytes since the link was made. 0 where the kernel does not know one.
  * Source: struct rtnl_link_stats64, include/uapi/linux/if_link.h.
  */
 export class LinkStats {

@@ -13,7 +13,8 @@ export const SHORT_FRAME = 64
 
 /**
  * Whether an XDP program in native mode can redirect into a device, and if not, why. Reads only.
- * @throws NetlinkError ENODEV when there is no such device, EPERM where the peer's namespace may not be entered.
+ * Where the peer is out of reach, `delivers` is null unless the target's own side says enough.
+ * @throws NetlinkError ENODEV when there is no such device.
  */
 export function* explainRedirect(
   ref: DeviceRef,

@@ -4,7 +4,7 @@ const VLAN_HLEN = 4
 
 /**
  * The longest frame, in bytes without the checksum, that a device of this MTU takes from a redirect.
- * Source: xdp_ok_fwd_dev() → __is_skb_forwardable(), include/linux/netdevice.h.
+ * Source: xdp_ok_fwd_dev(), include/linux/filter.h; veth_xdp_xmit(), drivers/net/veth.c.
  */
 export function longestFrame(mtu: number): number {
   return mtu + ETH_HLEN + VLAN_HLEN

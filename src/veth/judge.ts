@@ -1,4 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
+import { printable } from '../wire/device-ref.ts'
 import { type Netns, netnsLabel } from '../wire/netns.ts'
 import type { PeerFacts, RedirectFacts } from './facts.ts'
 import { longestFrame } from './frame-room.ts'
@@ -54,11 +55,11 @@ export function judge(facts: RedirectFacts, frameSize: number): Verdict {
       summary: explain(facts, first, cause(failures), repairs),
     }
   }
-  const summary = `A native-mode redirect into ${target.link.name} will arrive at ${at(facts.peer!)}.`
+  const summary = `A native-mode redirect into ${printable(target.link.name)} will arrive at ${at(facts.peer!)}.`
   return { delivers: true, code: null, where: null, checks, repairs: [], summary }
 }
 
-function takesRedirects({ target, targetXdpFeatures }: RedirectFacts): Check | Failure {
+function takesRedirects({ target, targetXdpFeatures, peer }: RedirectFacts): Check | Failure {
   const about = subject('takes redirects', target.netns, target.link)
   if (targetXdpFeatures === null) {
     return {
@@ -76,8 +77,18 @@ function takesRedirects({ target, targetXdpFeatures }: RedirectFacts): Check | F
     check,
     code: 'EOPNOTSUPP',
     where: { function: '__xdp_enqueue', tracepoint: 'xdp:xdp_redirect_err' },
-    because: `${target.link.name} does not have the xdp-feature ndo-xmit, which a veth has while its peer has NAPI`,
+    because: whyNoBit(printable(target.link.name), targetXdpFeatures, peer),
   }
+}
+
+/** Told where the peer itself is up and has NAPI, or is not known; see cause(). */
+function whyNoBit(name: string, features: readonly string[], peer: PeerFacts | null): string {
+  if (features.length === 0) {
+    return `${name} has no xdp-features at all, as when its peer has more tx queues than it has rx queues`
+  }
+  return peer === null
+    ? `${name} lacks the xdp-feature ndo-xmit, which the kernel gives it when its peer gets NAPI`
+    : `${name} lacks the xdp-feature ndo-xmit although its peer has NAPI: the kernel did not look again`
 }
 
 function targetUp({ target }: RedirectFacts): Check | Failure {
@@ -85,7 +96,7 @@ function targetUp({ target }: RedirectFacts): Check | Failure {
   const check = { ...subject('target up', target.netns, target.link), value: up, ok: up, evidence: FLAGS }
   if (up) return check
   const where = { function: 'xdp_ok_fwd_dev', tracepoint: 'xdp:xdp_redirect_err' } as const
-  return { check, code: 'ENETDOWN', where, because: `${name} is down` }
+  return { check, code: 'ENETDOWN', where, because: `${printable(name)} is down` }
 }
 
 function peerReached({ target, unreachable }: RedirectFacts): Failure {
@@ -105,14 +116,14 @@ function peerSteps(facts: RedirectFacts, peer: PeerFacts, frameSize: number): (C
     peerNapi(facts, peer),
     frameFits(netns, link, 'frame fits peer', frameSize, {
       code: null,
-      where: { function: 'veth_xdp_xmit', tracepoint: null },
+      where: { function: 'veth_xdp_xmit', tracepoint: 'xdp:xdp_devmap_xmit' },
     }),
   ]
 }
 
 function peerUp({ netns, link }: PeerFacts): Check | Failure {
   const check = { ...subject('peer up', netns, link), value: link.up, ok: link.up, evidence: FLAGS }
-  return link.up ? check : { check, ...REFUSED_BY_PEER, because: `its peer ${link.name} is down` }
+  return link.up ? check : { check, ...REFUSED_BY_PEER, because: `its peer ${printable(link.name)} is down` }
 }
 
 function peerNapi(facts: RedirectFacts, peer: PeerFacts): Check | Failure {
@@ -137,15 +148,15 @@ function frameFits(
   const ok = frameSize <= longest
   const evidence = `RTM_GETLINK: mtu ${link.mtu}, so frames of up to ${longest} bytes`
   const check = { ...subject(name, netns, link), value: frameSize, ok, evidence }
-  const because = `a frame of ${frameSize} bytes is longer than the ${longest} that ${link.name} takes at mtu ${link.mtu}`
+  const because = `a frame of ${frameSize} bytes is longer than the ${longest} that ${printable(link.name)} takes at mtu ${link.mtu}`
   return ok ? check : { check, ...otherwise, because }
 }
 
 function notAVeth({ target }: RedirectFacts): Verdict {
   const { link, netns } = target
-  const value = link.kind === '' ? 'no virtual link' : link.kind
+  const value = link.kind === '' ? 'no link kind' : link.kind
   const check = { ...subject('kind', netns, link), value, ok: null, evidence: 'RTM_GETLINK: IFLA_INFO_KIND' }
-  const summary = `${link.name} in ${netnsLabel(netns)} is not a veth (${value}): whether its driver takes redirects is not judged here.`
+  const summary = `${printable(link.name)} in ${netnsLabel(netns)} is not a veth (${value}): whether its driver takes redirects is not judged here.`
   return { delivers: null, code: null, where: null, checks: [check], repairs: [], summary }
 }
 
@@ -161,11 +172,11 @@ function explain(
   { because }: Failure,
   repairs: readonly Repair[],
 ): string {
-  const { name } = target.link
+  const name = printable(target.link.name)
   if (check.ok === null) return `Whether a redirect into ${name} arrives cannot be told: ${because}.`
   const reported =
     code === null
-      ? `${where?.function} drops it without an error`
+      ? `${where?.function} drops it without an error; ${where?.tracepoint} counts it among its drops, with err 0`
       : `${where?.function} refuses it with ${code}, shown by ${where?.tracepoint}`
   const cure =
     repairs.length === 0 ? '' : ` To repair it: ${repairs.map(({ command }) => command).join('; ')}`
@@ -177,7 +188,7 @@ function subject<N extends Check['name']>(name: N, netns: Netns, { name: device 
 }
 
 function at({ netns, link }: PeerFacts): string {
-  return `${link.name} in ${netnsLabel(netns)}`
+  return `${printable(link.name)} in ${netnsLabel(netns)}`
 }
 
 const FLAGS = 'RTM_GETLINK: IFF_UP in ifi_flags'

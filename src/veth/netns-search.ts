@@ -7,7 +7,7 @@ import { ask, type Operation } from '../wire/operation.ts'
 type Known = Map<number, Netns>
 
 /**
- * The namespace that `netns` knows by an id: a named one, else one that a process is in, else null.
+ * The namespace that `netns` knows by an id: a named one, else one that a process or a thread is in, else null.
  * What is remembered is asked again before it is believed, since ids are given anew.
  */
 export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
@@ -15,7 +15,7 @@ export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
   const before = known.get(id)
   if (before !== undefined && (yield* idOf(netns, before)) === id) return before
   known.delete(id)
-  for (const held of ['by name', 'by process'] as const) {
+  for (const held of ['by name', 'by process', 'by thread'] as const) {
     for (const candidate of yield* ask<'namespaces'>({ kind: 'namespaces', held })) {
       const found = yield* idOf(netns, candidate)
       if (found !== null) known.set(found, candidate)
@@ -37,7 +37,7 @@ function* idOf(netns: Netns, candidate: Netns): Operation<number | null> {
 }
 
 /** Gone, another one by now, or not ours to look at; but not that we ourselves have run out of something. */
-export function isOutOfReach(error: unknown): boolean {
+export function isOutOfReach(error: unknown): error is SystemError {
   return error instanceof SystemError && !['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'].includes(error.code)
 }
 

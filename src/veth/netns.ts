@@ -1,3 +1,4 @@
+import { closeDescriptor } from '../bpf/descriptor.ts'
 import { NETNS_DIRECTORY, type Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 
@@ -7,10 +8,12 @@ export interface OwnNetns extends Netns {
   readonly name: string | null
   /** The descriptor that keeps it alive, or null when its name does. */
   readonly fd: number | null
+  /** removeNetns() has been there: the name or the number may be somebody else's now. */
+  removed: boolean
 }
 
 /**
- * Makes a network namespace: named, as `ip netns add` does, or held by a descriptor and gone with this process.
+ * Makes a network namespace: named, where `ip netns add` puts it, or held by a descriptor and gone with this process.
  * @throws SystemError EPERM without CAP_SYS_ADMIN, EEXIST when the name is taken.
  */
 export function* createNetns(name: string | null): Operation<OwnNetns> {
@@ -21,11 +24,18 @@ export function* createNetns(name: string | null): Operation<OwnNetns> {
   const fd = yield* ask<'create netns'>({ kind: 'create netns', path: bound })
   const path = name === null ? `/proc/self/fd/${fd}` : bound
   const { inode } = yield* ask<'identify'>({ kind: 'identify', netns: { path, inode: null } })
-  return { path, inode, name, fd: name === null ? fd : null }
+  return { path, inode, name, fd: name === null ? fd : null, removed: false }
 }
 
-/** Lets go of it: it ends when no process, socket or other name holds it either. */
-export function* removeNetns({ path, fd }: OwnNetns): Operation<void> {
-  if (fd === null) yield* ask<'remove netns'>({ kind: 'remove netns', path })
-  else yield* ask<'close'>({ kind: 'close', fd })
+/**
+ * Lets go of it: it ends when no process, socket or other name holds it either. A second time does nothing, nor
+ * when its name stands for another namespace by now.
+ */
+export function* removeNetns(netns: OwnNetns): Operation<void> {
+  if (netns.removed) return
+  netns.removed = true
+  const { fd, path } = netns
+  if (fd !== null) return yield* closeDescriptor(fd)
+  const { inode } = yield* ask<'identify'>({ kind: 'identify', netns })
+  if (inode === netns.inode) yield* ask<'remove netns'>({ kind: 'remove netns', path })
 }

@@ -8,6 +8,8 @@ import {
   setAddrGenMode,
   setLink,
 } from '../rtnetlink/link-operations.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
+import { NetlinkError, SystemError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { getVethPair, type VethEnd, type VethPair } from './peer.ts'
@@ -31,13 +33,24 @@ export interface NewVethEnd {
  * @throws NetlinkError EEXIST when a name is taken, EPERM without CAP_NET_ADMIN.
  */
 export function* createVethPair(netns: Netns, first: NewVethEnd, second: NewVethEnd): Operation<VethPair> {
-  checkLinkChange(asChange(second))
+  for (const end of [first, second]) {
+    checkLinkChange({ ...asChange(end), afSpec: { inet6: { addrGenMode: end.addrGenMode } } })
+  }
   yield* newLink(netns, { ...asChange(first), linkinfo: { kind: 'veth', data: { peer: asChange(second) } } })
   try {
     return { target: yield* finishEnd(netns, first), peer: yield* finishEnd(netns, second) }
   } catch (error) {
-    yield* sheltered(deleteLink({ netns: first.netns ?? netns, device: first.name }))
+    yield* sheltered(giveUp({ netns: first.netns ?? netns, device: first.name }))
     throw error
+  }
+}
+
+/** What made the pair useless is the error to tell, not that it cannot be deleted either. */
+function* giveUp(ref: DeviceRef): Operation<void> {
+  try {
+    yield* deleteLink(ref)
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error
   }
 }
 
@@ -56,7 +69,8 @@ export function* listVethPairs(netns: Netns): Operation<ListedPair[]> {
     if (link.kind !== 'veth') continue
     const target = { netns, link }
     if (link.linkNetnsId !== null) {
-      pairs.push({ target, peer: yield* peerElsewhere(netns, link) })
+      const peer = yield* peerElsewhere(netns, link)
+      if (peer !== 'gone') pairs.push({ target, peer })
     } else if (link.index < link.link || !byIndex.has(link.link)) {
       const peer = byIndex.get(link.link)
       pairs.push({ target, peer: peer === undefined ? null : { netns, link: peer } })
@@ -65,11 +79,12 @@ export function* listVethPairs(netns: Netns): Operation<ListedPair[]> {
   return pairs
 }
 
-function* peerElsewhere(netns: Netns, link: Link): Operation<VethEnd | null> {
+function* peerElsewhere(netns: Netns, link: Link): Operation<VethEnd | null | 'gone'> {
   try {
     return (yield* getVethPair({ netns, device: link.index })).peer
   } catch (error) {
     if (error instanceof PeerError) return null
+    if (error instanceof NetlinkError && error.code === 'ENODEV') return 'gone'
     throw error
   }
 }

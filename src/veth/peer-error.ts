@@ -1,6 +1,7 @@
 import type { Link } from '../rtnetlink/link.ts'
-import { type DeviceRef, deviceLabel } from '../wire/device-ref.ts'
+import { type DeviceRef, deviceLabel, printable } from '../wire/device-ref.ts'
 import { type Netns, netnsLabel } from '../wire/netns.ts'
+import type { OutOfReach } from './peer.ts'
 
 /** Why a device has no veth peer to show. */
 export class PeerError extends Error {
@@ -32,7 +33,7 @@ export class PeerError extends Error {
 
 export function notVeth(ref: DeviceRef, { name, kind }: Link): PeerError {
   const what = kind === '' ? '' : ` but of kind '${kind}'`
-  const message = `${name} in ${netnsLabel(ref.netns)} is not a veth${what}`
+  const message = `${printable(name)} in ${netnsLabel(ref.netns)} is not a veth${what}`
   return new PeerError('ERR_VETH_NL_NOT_VETH', ref, message)
 }
 
@@ -41,15 +42,21 @@ export function unreachable(
   { link, linkNetnsId }: Link,
   known: Link | null,
   netns: Netns | null,
-) {
+  why: OutOfReach,
+): PeerError {
+  const where =
+    linkNetnsId === null ? '' : ` in the namespace that ${netnsLabel(ref.netns)} knows as id ${linkNetnsId}`
   const peer =
     known === null
-      ? `index ${link} in the namespace that ${netnsLabel(ref.netns)} knows as id ${linkNetnsId}`
-      : `'${known.name}' (index ${known.index}, ${known.up ? 'up' : 'down'}, mtu ${known.mtu})`
-  const why =
-    netns === null
-      ? 'no named namespace and no process in sight is in it; pass { netns } if you know a way to it'
-      : `${netnsLabel(netns)} cannot be entered; it needs CAP_SYS_ADMIN over it`
-  const message = `the peer of ${deviceLabel(ref)}, ${peer}, is out of reach: ${why}`
+      ? `index ${link}${where}`
+      : `'${printable(known.name)}' (index ${known.index}, ${known.up ? 'up' : 'down'}, mtu ${known.mtu})`
+  const reason = {
+    'not found':
+      'no name, no process and no thread in sight leads to its namespace; whoever holds that can ask there with { netns }',
+    refused: `${netns === null ? 'its namespace' : netnsLabel(netns)} cannot be entered; it needs CAP_SYS_ADMIN over it`,
+    moving:
+      'it was not where it had just been, each time that it was looked for: it is being moved or deleted',
+  }[why]
+  const message = `the peer of ${deviceLabel(ref)}, ${peer}, is out of reach: ${reason}`
   return new PeerError('ERR_VETH_NL_PEER_UNREACHABLE', ref, message, known, netns)
 }

@@ -25,7 +25,10 @@ export interface VethPair {
 }
 
 /** How often the search is begun anew when an end is moved while it is looked for. */
-const ATTEMPTS = 3
+const ATTEMPTS = 10
+
+/** Why there is no peer to show. */
+export type OutOfReach = 'not found' | 'refused' | 'moving'
 
 /**
  * A veth and its peer, whatever namespace that is in.
@@ -36,36 +39,40 @@ export function* getVethPair(ref: DeviceRef): Operation<VethPair> {
   for (let attempt = 1; ; attempt++) {
     const link = yield* getLink(ref)
     if (link.kind !== 'veth') throw notVeth(ref, link)
-    const peer = yield* findPeer(ref.netns, link)
-    if (peer !== null) return { target: { netns: ref.netns, link }, peer }
-    if (attempt === ATTEMPTS) throw yield* describeUnreachable(ref, link)
+    const where = yield* peerNetns(ref.netns, link)
+    const peer = where === null ? 'not found' : yield* peerIn(where, link)
+    if (typeof peer !== 'string') return { target: { netns: ref.netns, link }, peer }
+    if (peer !== 'moving' || attempt === ATTEMPTS) {
+      throw unreachable(ref, link, yield* seenFromHere(ref, link), where, peer)
+    }
   }
 }
 
-/** null when there is nobody at the place that the link points to. */
-function* findPeer(netns: Netns, { index, link, linkNetnsId }: Link): Operation<VethEnd | null> {
-  // Without an id the peer is in the same namespace. With one, its index means nothing in this namespace,
-  // where the same index is likely to be another device.
-  const where = linkNetnsId === null ? netns : yield* findNetns(netns, linkNetnsId)
-  if (where === null) return null
+/**
+ * Without an id the peer is in the same namespace. With one, its index means nothing in this namespace, where the
+ * same index is likely to be another device.
+ */
+function* peerNetns(netns: Netns, { linkNetnsId }: Link): Operation<Netns | null> {
+  return linkNetnsId === null ? netns : yield* findNetns(netns, linkNetnsId)
+}
+
+function* peerIn(netns: Netns, { index, link }: Link): Operation<VethEnd | OutOfReach> {
   try {
-    const peer = yield* getLink({ netns: where, device: link })
-    return peer.kind === 'veth' && peer.link === index ? { netns: where, link: peer } : null
+    const peer = yield* getLink({ netns, device: link })
+    return peer.kind === 'veth' && peer.link === index ? { netns, link: peer } : 'moving'
   } catch (error) {
-    if (isOutOfReach(error)) return null
-    throw error
+    if (!isOutOfReach(error)) throw error
+    return error.code === 'EPERM' || error.code === 'EACCES' ? 'refused' : 'moving'
   }
 }
 
-/** Tells what can be known of the peer without entering its namespace. */
-function* describeUnreachable(ref: DeviceRef, link: Link): Operation<Error> {
-  if (link.linkNetnsId === null) return unreachable(ref, link, null, null)
-  const where = yield* findNetns(ref.netns, link.linkNetnsId)
+/** What can be known of the peer without entering its namespace. */
+function* seenFromHere(ref: DeviceRef, { link, linkNetnsId }: Link): Operation<Link | null> {
+  if (linkNetnsId === null) return null
   try {
-    const known = yield* getLinkThrough(ref.netns, link.linkNetnsId, link.link)
-    return unreachable(ref, link, known, where)
+    return yield* getLinkThrough(ref.netns, linkNetnsId, link)
   } catch (error) {
-    if (error instanceof NetlinkError) return unreachable(ref, link, null, where)
+    if (error instanceof NetlinkError) return null
     throw error
   }
 }

@@ -10,7 +10,6 @@ import {
 import { runLiveFrames } from '../bpf/test-run.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
-import { errnoName } from '../wire/errno.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { SHORT_FRAME } from './explain.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
@@ -114,9 +113,9 @@ function* received(end: VethEnd): Operation<number> {
 function mostRefused(outcomes: readonly RedirectCount[]): string | null {
   let most: RedirectCount | null = null
   for (const outcome of outcomes) {
-    if (outcome.errno !== 0 && outcome.refused > (most?.refused ?? 0)) most = outcome
+    if (outcome.code !== null && outcome.refused > (most?.refused ?? 0)) most = outcome
   }
-  return most === null ? null : errnoName(most.errno)
+  return most?.code ?? null
 }
 
 function checkNumber(what: string, value: number, least: number, most: number): void {

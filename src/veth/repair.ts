@@ -37,7 +37,8 @@ export class RepairError extends Error {
 }
 
 /**
- * Takes the verdict's repairs in order and asks again.
+ * Takes the verdict's first step, asks again, and goes on until the redirect would arrive: what one step does may
+ * make the next one needless.
  * @throws RepairError when a step fails or the redirect would still not arrive.
  */
 export function* repairRedirect(
@@ -45,22 +46,31 @@ export function* repairRedirect(
   options: ExplainOptions,
 ): Operation<{ result: RepairResult; undo: Undo[] }> {
   const before = yield* explainRedirect(ref, options)
-  if (before.delivers === true) return { result: { before, after: before, steps: [] }, undo: [] }
-  if (before.repairs.length === 0)
-    throw new RepairError(`no repair is known: ${before.summary}`, null, before)
+  const steps: Repair[] = []
   const undo: Undo[] = []
+  let verdict = before
   let step: Repair | null = null
   try {
-    for (step of before.repairs) yield* take(ref, step, undo)
-    step = null
-    const after = yield* explainRedirect(ref, options)
-    if (after.delivers === true) return { result: { before, after, steps: before.repairs }, undo }
-    throw new RepairError(`the repair did not help and was undone: ${after.summary}`, null, after)
+    while (verdict.delivers !== true) {
+      step = verdict.repairs.find(({ action }) => !steps.some(taken => taken.action === action)) ?? null
+      if (step === null) throw new RepairError(noStepLeft(steps, verdict), null, verdict)
+      yield* take(ref, step, undo)
+      steps.push(step)
+      step = null
+      verdict = yield* explainRedirect(ref, options)
+    }
+    return { result: { before, after: verdict, steps }, undo }
   } catch (error) {
     yield* sheltered(undoRepair(undo))
     if (step === null || !(error instanceof SystemError || error instanceof FeatureError)) throw error
-    throw new RepairError(`'${step.command}' failed: ${error.message}`, step, before, { cause: error })
+    throw new RepairError(`'${step.command}' failed: ${error.message}`, step, verdict, { cause: error })
   }
+}
+
+function noStepLeft(steps: readonly Repair[], { summary }: Verdict): string {
+  return steps.length === 0
+    ? `no repair is known: ${summary}`
+    : `the repair did not help and was undone: ${summary}`
 }
 
 /** Takes the steps back, last one first, as far as they were taken. */

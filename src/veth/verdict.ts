@@ -25,7 +25,7 @@ export interface Check {
 export interface Place {
   /** The kernel function that refuses the frame. */
   readonly function: string
-  /** The tracepoint that reports it, or null where none does. */
+  /** The tracepoint that reports it, as an error or among its drops; null where none does. */
   readonly tracepoint: 'xdp:xdp_redirect_err' | 'xdp:xdp_devmap_xmit' | null
 }
 

@@ -1,4 +1,4 @@
-import { openPinned, withDescriptor } from '../bpf/descriptor.ts'
+import { closeDescriptor, closeOnce, type Held, openPinned, withDescriptor } from '../bpf/descriptor.ts'
 import { attachXdp as attachXdpLink } from '../bpf/link.ts'
 import { getProgramInfo, loadProgram, openProgram, type ProgramSource } from '../bpf/program.ts'
 import type { Link } from '../rtnetlink/link.ts'
@@ -7,7 +7,7 @@ import { type AttachMode, attachXdp as attachXdpByNetlink, detachXdp } from '../
 import type { XdpMode } from '../rtnetlink/xdp-state.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
-import { ask, type Operation } from '../wire/operation.ts'
+import type { Operation } from '../wire/operation.ts'
 
 /** A program to attach: one to be loaded, or somebody's own, pinned in a BPF file system or open already. */
 export type XdpProgram = ProgramSource | { readonly pinned: string } | { readonly fd: number }
@@ -38,13 +38,16 @@ export interface AttachOptions {
   readonly replaces?: number
 }
 
-/** An attached program, by what it takes to detach it again. */
+/** An attached program, with what it takes to detach it again. */
 export interface Attached {
   readonly ref: IndexRef
   readonly mode: AttachMode
   readonly programId: number
-  /** The descriptor of the bpf_link that holds it; null when the device does. */
-  readonly link: number | null
+  /** The bpf_link that holds it there, or the program itself, for saying which one is to go. */
+  readonly by: 'link' | 'program'
+  /** The descriptor of that; it is the caller's own where `owned` is false. */
+  readonly held: Held
+  readonly owned: boolean
 }
 
 /** @throws NetlinkError ENODEV. */
@@ -69,36 +72,46 @@ export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachO
   }
   const { index, name } = yield* getLink(ref)
   const target = { netns: ref.netns, device: index, name }
-  if ('fd' in program) return yield* attach(program.fd)
-  const open = 'pinned' in program ? openPinned(program.pinned) : loadProgram(program)
-  return yield* withDescriptor(open, attach)
-
-  function* attach(fd: number): Operation<Attached> {
-    const { id: programId } = yield* getProgramInfo(fd)
-    if (lifetime === 'process') {
-      const link = yield* attachXdpLink(fd, index, mode, ref.netns)
-      return { ref: target, mode, programId, link }
-    }
-    yield* replaces === undefined
-      ? attachXdpByNetlink(target, fd, mode, 'nothing')
-      : withOpenProgram(replaces, expected => attachXdpByNetlink(target, fd, mode, expected))
-    return { ref: target, mode, programId, link: null }
+  if ('fd' in program) return yield* attach(target, program.fd, false, options)
+  const fd = yield* 'pinned' in program ? openPinned(program.pinned) : loadProgram(program)
+  try {
+    return yield* attach(target, fd, true, options)
+  } catch (error) {
+    yield* closeDescriptor(fd)
+    throw error
   }
 }
 
-/** Takes a program off again, if it is still the one that was attached. */
-export function* detachAttached({ ref, mode, programId, link }: Attached): Operation<void> {
-  if (link !== null) yield* ask<'close'>({ kind: 'close', fd: link })
-  else yield* withOpenProgram(programId, ({ fd }) => detachXdp(ref, mode, fd))
+function* attach(
+  ref: IndexRef,
+  fd: number,
+  owned: boolean,
+  { mode = 'native', lifetime, replaces }: AttachOptions,
+): Operation<Attached> {
+  const { id: programId } = yield* getProgramInfo(fd)
+  if (lifetime === 'process') {
+    const link = yield* attachXdpLink(fd, ref.device, mode, ref.netns)
+    if (owned) yield* closeDescriptor(fd) // the link keeps the program
+    return { ref, mode, programId, by: 'link', held: { fd: link }, owned: true }
+  }
+  yield* replaces === undefined
+    ? attachXdpByNetlink(ref, fd, mode, 'nothing')
+    : withDescriptor(openProgram(replaces), expected => attachXdpByNetlink(ref, fd, mode, { fd: expected }))
+  return { ref, mode, programId, by: 'program', held: { fd }, owned }
+}
+
+/** Takes a program off again, if it is still the one that was attached; a second time does nothing. */
+export function* detachAttached({ ref, mode, by, held, owned }: Attached): Operation<void> {
+  const { fd } = held
+  if (fd === null) return
+  if (by === 'program') yield* detachXdp(ref, mode, fd)
+  if (owned) yield* closeOnce(held)
+  else held.fd = null
 }
 
 function checkChoice(what: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return
   throw new TypeError(`${what} must be ${choices.map(choice => `'${choice}'`).join(' or ')}, not '${value}'`)
-}
-
-function withOpenProgram(id: number, use: (expected: { fd: number }) => Operation<void>): Operation<void> {
-  return withDescriptor(openProgram(id), fd => use({ fd }))
 }
 
 function programIds(xdp: NonNullable<Link['xdp']>): [AttachedProgram['mode'], number][] {

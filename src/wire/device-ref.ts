@@ -17,7 +17,12 @@ export interface IndexRef extends DeviceRef {
 
 /** What to call the device in messages. */
 export function deviceLabel({ device, name }: DeviceRef): string {
-  return name ?? String(device)
+  return printable(name ?? String(device))
+}
+
+/** For terminals: a name may hold control characters, and whoever gave it may not be trusted. */
+export function printable(name: string): string {
+  return name.replace(/\p{Cc}/gu, char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** Whether the name fits where the kernel has room for IFNAMSIZ bytes; longer ones can only be alternative ones. */
@@ -45,6 +50,8 @@ export function checkDevice(device: string | number): string | number {
 
 /** @throws TypeError for a name that the kernel would not give to a device. */
 export function checkNewName(name: string): string {
+  if (name.includes('%'))
+    throw new TypeError(`'%' in a new device's name is a pattern to the kernel: '${name}'`)
   return checkName(name, LONGEST_NAME)
 }
 

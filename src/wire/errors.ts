@@ -83,7 +83,7 @@ export class Refusal extends Error {
 export class UnsupportedError extends Error {
   override name = 'UnsupportedError'
   readonly code = 'ERR_VETH_NL_UNSUPPORTED'
-  /** What is missing: "the generic netlink family 'netdev'". */
+  /** What is missing: "generic netlink family 'netdev'". */
   readonly feature: string
   /** The first kernel release that has it: '6.3'. */
   readonly since: string

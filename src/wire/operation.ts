@@ -40,8 +40,8 @@ export type Ask =
   | { readonly kind: 'create netns'; readonly path: string }
   /** Undoes a 'create netns' with a path. */
   | { readonly kind: 'remove netns'; readonly path: string }
-  /** The namespaces that can be found by name (bind mounts), or through a process in them. */
-  | { readonly kind: 'namespaces'; readonly held: 'by name' | 'by process' }
+  /** The namespaces that can be found by name (bind mounts), or through a process or a thread in them. */
+  | { readonly kind: 'namespaces'; readonly held: 'by name' | 'by process' | 'by thread' }
   /** Which namespace a path stands for now. */
   | { readonly kind: 'identify'; readonly netns: Netns }
   /** The kernel's release, and how the kernel's tracing programs can tell this process from others. */

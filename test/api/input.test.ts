@@ -19,6 +19,22 @@ const CHANGES: readonly [words: string, work: Change, error: { name: string | Re
       { name: 'TypeError', message: /1 to 15 bytes/ },
     ],
     ['an empty new name', a => a.rename(''), { name: 'TypeError' }],
+    ['a new name that is a pattern', a => a.rename('a%d'), { name: 'TypeError', message: /pattern/ }],
+    [
+      'a pattern for the names of a new pair',
+      (_, api, netns) => api.createVethPair({ name: 'c%d', netns, peer: 'd%d' }),
+      { name: 'TypeError', message: /pattern/ },
+    ],
+    [
+      'an unknown way to make addresses',
+      (_, api, netns) => api.createVethPair({ name: 'c', netns, peer: 'd', addrGenMode: wrong('no') }),
+      { name: 'TypeError', message: /eui64, none/ },
+    ],
+    [
+      'a feature set to a word',
+      a => a.setFeature('gro', wrong('off')),
+      { name: 'TypeError', message: /true or false, not off/ },
+    ],
     ['an MTU that is no integer', a => a.setMtu(1400.5), NO_MTU],
     ['an MTU beyond 32 bits', a => a.setMtu(2 ** 32 + 1400), NO_MTU],
     ['a negative MTU', a => a.setMtu(-1), NO_MTU],

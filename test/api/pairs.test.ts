@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import type { VethPairOptions } from '../../src/sync.ts'
+import type { NetnsHandle, VethPairOptions } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { testInPrivateMounts } from './again.ts'
 import { type Api, forms } from './forms.ts'
@@ -12,7 +15,29 @@ async function names(api: Api, netns: VethPairOptions['netns']): Promise<string[
   return (await api.listLinks({ netns })).map(({ name }) => name)
 }
 
+const pathOf = (netns: NetnsHandle) => `/proc/${process.pid}/fd/${netns.fd}`
+
+/** Makes and deletes a pair for ever. */
+const CHURN = `
+  const { createVethPair } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/sync.ts'))})
+  const { HERE, THERE } = process.env
+  console.log('ready')
+  for (;;) createVethPair({ name: 'churn', netns: HERE, peer: { name: 'churn', netns: THERE } })[0].delete()`
+
 for (const [form, api] of forms) {
+  test(`${form}: a list of pairs leaves out what goes away meanwhile`, { skip: needsRoot }, async t => {
+    const [here, there] = [ownNetns(t), ownNetns(t)]
+    for (let i = 0; i < 20; i++)
+      await api.createVethPair({ name: `s${i}`, netns: here, peer: { name: `p${i}`, netns: there } })
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', CHURN], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, HERE: pathOf(here), THERE: pathOf(there) },
+    })
+    t.after(() => child.kill('SIGKILL'))
+    await once(child.stdout, 'data')
+    for (let i = 0; i < 40; i++) assert.ok((await api.listVethPairs({ netns: here })).length >= 20)
+  })
+
   test(`${form}: each end of a new pair is as it was asked for`, root, async t => {
     const [here, there] = [ownNetns(t), ownNetns(t)]
     const [a, b] = await api.createVethPair({

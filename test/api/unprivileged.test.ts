@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { AS_NOBODY, nobodyCannotRead, testAgain, testUnprivileged } from './again.ts'
 import { type Api, forms } from './forms.ts'
@@ -26,7 +27,32 @@ async function unlessUnsupported<T>(api: Api, read: () => Promise<T[]> | T[]): P
   }
 }
 
+const FEW = '+net_admin,+bpf,+perfmon'
+const WITH_FEW_CAPABILITIES = [...AS_NOBODY, '--inh-caps', FEW, '--ambient-caps', FEW]
+
+function knowsCapabilities(): string | false {
+  const [command = '', ...words] = WITH_FEW_CAPABILITIES
+  return spawnSync(command, [...words, 'true']).status === 0 ? false : 'needs a setpriv that knows CAP_BPF'
+}
+
 for (const [form, api] of forms) {
+  testAgain(
+    `${form}: who may attach a program may also take it off`,
+    needsRoot || nobodyCannotRead() || knowsCapabilities(),
+    async t => {
+      const netns = ownNetns(t)
+      await forms[1]![1].createVethPair({ name: 'a', netns, up: true, peer: { name: 'b', up: true } })
+      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...WITH_FEW_CAPABILITIES]
+    },
+    async () => {
+      const a = api.device('a')
+      const handle = await a.attachXdp(api.xdpPass())
+      assert.equal((await a.getXdp()).mode, 'native')
+      await handle.detach()
+      assert.equal((await a.getXdp()).mode, 'none')
+    },
+  )
+
   testUnprivileged(`${form}: reading needs no privilege`, async () => {
     const lo = api.device('lo')
     const { name, index } = await lo.getLink()

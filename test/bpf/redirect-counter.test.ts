@@ -35,8 +35,8 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
   test('whose peer has no NAPI are all refused', () => {
     // Source: __xdp_enqueue(), net/core/filter.c; before 6.3 it is the veth itself that refuses.
     const refusal = kernelHas(6, 3)
-      ? { tracepoint: 'xdp_redirect_err', errno: EOPNOTSUPP }
-      : { tracepoint: 'xdp_devmap_xmit', errno: ENXIO }
+      ? { tracepoint: 'xdp:xdp_redirect_err', errno: EOPNOTSUPP, code: 'EOPNOTSUPP' }
+      : { tracepoint: 'xdp:xdp_devmap_xmit', errno: ENXIO, code: 'ENXIO' }
     assert.deepEqual(real(sendAndCount(lab, lab.target, us())), [
       { ...refusal, accepted: 0, refused: FRAMES },
     ])
@@ -51,7 +51,9 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
         ),
       ),
     )
-    assert.deepEqual(counts, [{ tracepoint: 'xdp_devmap_xmit', errno: 0, accepted: FRAMES, refused: 0 }])
+    assert.deepEqual(counts, [
+      { tracepoint: 'xdp:xdp_devmap_xmit', errno: 0, code: null, accepted: FRAMES, refused: 0 },
+    ])
     // The peer's NAPI may be left to ksoftirqd.
     const arrived = () => lab.link('vp').stats64.rx.packets - before
     for (let tries = 0; arrived() < FRAMES && tries < 20; tries++) await setTimeout(50)
@@ -67,12 +69,14 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
         }),
       ),
     )
-    assert.deepEqual(counts, [{ tracepoint: 'xdp_devmap_xmit', errno: ENXIO, accepted: 0, refused: FRAMES }])
+    assert.deepEqual(counts, [
+      { tracepoint: 'xdp:xdp_devmap_xmit', errno: ENXIO, code: 'ENXIO', accepted: 0, refused: FRAMES },
+    ])
   })
 
   test('for a device that is not there are refused', () => {
     assert.deepEqual(real(sendAndCount(lab, 4711, us())), [
-      { tracepoint: 'xdp_redirect_err', errno: EINVAL, accepted: 0, refused: FRAMES },
+      { tracepoint: 'xdp:xdp_redirect_err', errno: EINVAL, code: 'EINVAL', accepted: 0, refused: FRAMES },
     ])
   })
 

@@ -1,5 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 /** A process that does nothing, in a network namespace of its own, until the test ends. */
@@ -16,6 +19,22 @@ export async function netnsHeldElsewhere(t: TestContext): Promise<string> {
   const leave = `exec 9</proc/self/ns/net; exec nsenter --net=${ours} sh -c '${WAIT}'`
   const { pid } = await start(t, 'unshare', '--net', 'sh', '-c', leave)
   return `/proc/${pid}/fd/9`
+}
+
+const COMPILER = ['clang', 'cc', 'gcc'].find(name => spawnSync(name, ['--version']).error === undefined)
+export const needsCompiler = COMPILER === undefined ? 'needs a C compiler' : false
+
+/** The path of a network namespace that one thread of a process is in, and not its main thread. */
+export async function threadInNetns(t: TestContext): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'veth-nl-thread-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const program = join(folder, 'thread-in-netns')
+  const source = join(import.meta.dirname, 'thread-in-netns.c')
+  execFileSync(COMPILER!, ['-pthread', '-o', program, source])
+  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.after(() => child.stdin.end())
+  const [tid] = await once(child.stdout, 'data')
+  return `/proc/${child.pid}/task/${String(tid).trim()}/ns/net`
 }
 
 /** Says so when it is there, and ends when the test's process does. */

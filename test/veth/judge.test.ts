@@ -91,12 +91,12 @@ describe('what the kernel comes to first gives the code', () => {
     assert.deepEqual(where(verdict), ['veth_xdp_xmit', 'xdp:xdp_devmap_xmit'])
   })
 
-  test('a frame too long for the peer is dropped without an errno or a tracepoint', () => {
+  test('a frame too long for the peer is dropped without an errno', () => {
     const short = facts({ peer: peer({}, { mtu: 1000 }) })
     assert.equal(judge(short, 1018).delivers, true)
     const verdict = judge(short, 1019)
     assert.deepEqual([verdict.delivers, verdict.code], [false, null])
-    assert.deepEqual(where(verdict), ['veth_xdp_xmit', null])
+    assert.deepEqual(where(verdict), ['veth_xdp_xmit', 'xdp:xdp_devmap_xmit'])
     assert.match(verdict.summary, /veth_xdp_xmit drops it without an error/)
   })
 
@@ -213,7 +213,7 @@ describe('what cannot be told', () => {
   })
 
   for (const [kind, words] of [
-    ['', 'no virtual link'],
+    ['', 'no link kind'],
     ['bridge', 'bridge'],
   ] as const) {
     test(`a target of kind '${kind}' is not judged`, () => {
@@ -294,4 +294,48 @@ test('each check names its device and its namespace in words', () => {
     const atPeer = name.startsWith('peer ') || name === 'frame fits peer'
     assert.deepEqual([device, netns], atPeer ? ['vp', 'netns blue'] : ['vt', 'this netns'], name)
   }
+})
+
+describe('a target without the bit whose peer has NAPI', () => {
+  test('is explained by the queues when it has no bits at all', () => {
+    const verdict = judge(facts({ targetXdpFeatures: [] }), FRAME)
+    assert.equal(verdict.code, 'EOPNOTSUPP')
+    assert.match(verdict.summary, /no xdp-features at all, as when its peer has more tx queues/)
+    assert.doesNotMatch(verdict.summary, /has no NAPI/)
+  })
+
+  test('is explained by the kernel not having looked again otherwise', () => {
+    const { summary } = judge(facts({ targetXdpFeatures: NO_BIT }), FRAME)
+    assert.match(summary, /lacks the xdp-feature ndo-xmit although its peer has NAPI/)
+  })
+
+  test('gets it by coming up, where it is down', () => {
+    const verdict = judge(facts({ targetXdpFeatures: NO_BIT }, { flags: 0 }), FRAME)
+    assert.deepEqual(actions(verdict), ['target up'])
+  })
+})
+
+describe('nothing is proposed that would not help', () => {
+  const withProgram = { xdp: Object.assign(new XdpState(), { mode: 'native', nativeProgramId: 1 }) }
+
+  test('before 5.13, for a peer that is down and has no program', () => {
+    const old = { release: '5.10.0', targetXdpFeatures: null }
+    assert.deepEqual(actions(judge(facts({ ...old, peer: withoutGro({ flags: 0 }) }), FRAME)), [])
+  })
+
+  test('with a native program on the peer GRO is left alone', () => {
+    const stale = facts({ targetXdpFeatures: NO_BIT, peer: peer({ gro: OFF }, withProgram) })
+    assert.deepEqual(actions(judge(stale, FRAME)), [])
+  })
+
+  test('for a frame that is too long all the same', () => {
+    const verdict = judge(facts({ targetXdpFeatures: NO_BIT, peer: withoutGro() }), 2000)
+    assert.deepEqual(actions(verdict), [])
+  })
+})
+
+test('a name with control characters is shown without them', () => {
+  const verdict = judge(facts({ peer: withoutGro({ name: 'e\u001b[2J' }), targetXdpFeatures: NO_BIT }), FRAME)
+  assert.match(verdict.summary, /e\\x1b\[2J/)
+  assert.ok(!verdict.summary.includes('\u001b'))
 })

@@ -8,7 +8,7 @@ import { createNetns, createVethPair, type NetnsHandle } from '../../src/sync.ts
 import { AS_NOBODY, nobodyCannotRead, testAgain, testInPrivateMounts } from '../api/again.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { netnsHeldElsewhere, processInNetns } from './children.ts'
+import { needsCompiler, netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
 
 const root = { skip: needsRoot }
 
@@ -94,6 +94,17 @@ for (const [form, api] of forms) {
     const peer = await a.getVethPeer()
     assert.equal(peer.netns.path, `/proc/${pid}/ns/net`)
     assert.equal((await peer.getLink()).name, 'b')
+    await same(await peer.getVethPeer(), a)
+  })
+
+  test(`${form}: a peer in a namespace that only a thread is in is found there`, {
+    skip: needsRoot || needsCompiler,
+  }, async t => {
+    const path = await threadInNetns(t)
+    const [a, b] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: 'b' })
+    await b.move(path)
+    const peer = await a.getVethPeer()
+    assert.equal(peer.netns.path, path)
     await same(await peer.getVethPeer(), a)
   })
 
