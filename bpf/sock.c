@@ -211,6 +211,9 @@ static int64_t create_netns(struct job *job) {
   return made >= 0 ? made : failure();
 }
 
+/* Of descriptors that only the shim has made: Node's own close() warns of them in worker threads. */
+static int64_t close_descriptor(struct job *job) { return close(job->netns) == 0 ? 0 : failure(); }
+
 static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
 
 /* ---- Sockets. One that is open pins its namespace: a thread closes the idle, even while JavaScript is busy. ---- */
@@ -399,6 +402,7 @@ static int64_t call_bpf(struct job *job) {
 static const struct kind kinds[] = {
     {"createNetns", "s", on_new_thread, create_netns},
     {"unmount", "s", here, unmount},
+    {"close", "n", here, close_descriptor},
     {"openSocket", "ni", open_socket, make_socket},
     {"exchange", "hrbwi", here, exchange},
     {"closeSocket", "h", here, close_socket},

@@ -1,6 +1,7 @@
 import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
+import { checkOptions, quote } from './wire/check-options.ts'
 import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
 
 /** Where to ask, and how long to wait. */
@@ -39,35 +40,44 @@ export interface VethPairOptions extends VethEndOptions {
   readonly peer: string | VethEndOptions
 }
 
-export function limitsOf({ timeout, signal }: AsyncOptions): Limits {
-  if (timeout !== undefined && !(timeout > 0 && timeout <= 0x7fffffff)) {
-    throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
+const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
+
+/** @throws TypeError for what no function of ours could mean. */
+export function limitsOf(what: string, options: AsyncOptions, more: readonly string[] = []): Limits {
+  checkOptions(what, options, [...WHERE_AND_HOW_LONG, ...more])
+  const { timeout, signal } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${quote(signal)}`)
+  }
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout <= 0x7fffffff)) {
+    throw new RangeError(`timeout must be a number of milliseconds, not ${quote(timeout)}`)
   }
   return { timeout, signal }
 }
 
-/** Each end as the operation wants it, in the namespace of the first unless it says otherwise. */
-export function vethEnds(options: VethPairOptions): { netns: Netns; first: NewVethEnd; second: NewVethEnd } {
+/** What createVethPair() was asked for, as the operation wants it. */
+export function vethEnds(options: VethPairOptions): {
+  netns: Netns
+  first: NewVethEnd
+  second: NewVethEnd
+  limits: Limits
+} {
+  const limits = limitsOf('createVethPair()', options, [...END, 'peer'])
   const { peer } = options
-  const netns = netnsFrom(options.netns)
   const other = typeof peer === 'string' ? { name: peer } : peer
-  const first = { ...vethEnd(options), netns: null }
+  checkOptions('the peer in createVethPair()', other, END)
   return {
-    netns,
-    first,
+    netns: netnsFrom(options.netns),
+    first: { ...vethEnd(options), netns: null },
     second: { ...vethEnd(other), netns: other.netns === undefined ? null : netnsFrom(other.netns) },
+    limits,
   }
 }
 
 function vethEnd(end: VethEndOptions): Omit<NewVethEnd, 'netns'> {
-  const {
-    name,
-    up = false,
-    mtu = null,
-    address = null,
-    rxQueues = null,
-    txQueues = null,
-    addrGenMode = null,
-  } = end
+  const { name, up = false, mtu = null, address = null } = end
+  const { rxQueues = null, txQueues = null, addrGenMode = null } = end
+  if (typeof up !== 'boolean') throw new TypeError(`up must be true or false, not ${quote(up)}`)
   return { name, up, mtu, address, rxQueues, txQueues, addrGenMode }
 }

@@ -6,7 +6,7 @@ import { SyncKernel } from './kernel/sync-kernel.ts'
 import { getXdpFeatures, type XdpFeature } from './netdev/device.ts'
 import { listNapi, type Napi } from './netdev/napi.ts'
 import type { Link } from './rtnetlink/link.ts'
-import { deleteLink, getLink, moveLink, setLink } from './rtnetlink/link-operations.ts'
+import { deleteLink, getLink, moveLink, renameLink, setLink, setMtu } from './rtnetlink/link-operations.ts'
 import { byIndex, forEthtool } from './veth/by-index.ts'
 import { type ExplainOptions, explainRedirect } from './veth/explain.ts'
 import { getVethPair, refOf } from './veth/peer.ts'
@@ -22,7 +22,7 @@ import {
   type XdpAttachment,
   type XdpProgram,
 } from './veth/xdp.ts'
-import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
+import { type Netns, type NetnsRef, namedNetns } from './wire/netns.ts'
 import type { Operation } from './wire/operation.ts'
 
 let kernel: SyncKernel | undefined
@@ -49,18 +49,18 @@ export class Device extends DeviceIdentity {
 
   /** mtu: bytes, without the link-layer header. */
   setMtu(mtu: number): void {
-    this.#perform(setLink(this.ref, { mtu }))
+    this.#perform(setMtu(this.ref, mtu))
   }
 
   /** Returns a handle by the new name. */
   rename(name: string): Device {
-    this.#perform(setLink(this.ref, { name }))
+    this.#perform(renameLink(this.ref, name))
     return new Device({ netns: this.netns, device: name }, this.limits)
   }
 
   /** Moves it to another namespace; returns a handle there. Its index may change, its name does not. */
   move(to: NetnsRef | Netns): Device {
-    return new Device(this.#perform(moveLink(this.ref, netnsFrom(to))), this.limits)
+    return new Device(this.#perform(moveLink(this.ref, namedNetns(to))), this.limits)
   }
 
   /** A veth takes its peer along. */

@@ -1,4 +1,5 @@
 import { openRedirectCounter } from './bpf/redirect-counter.ts'
+import type { Limits } from './kernel/kernel.ts'
 import { limitsOf, type Options, type VethPairOptions, vethEnds } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import { listLinks as listAll } from './rtnetlink/link-operations.ts'
@@ -11,28 +12,31 @@ import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
 export function device(ref: string | number, options: Options = {}): Device {
-  return new Device({ netns: netnsFrom(options.netns), device: ref }, limitsOf(options))
+  const limits = limitsOf('device()', options)
+  return new Device({ netns: netnsFrom(options.netns), device: ref }, limits)
 }
 
 /** All devices of a namespace. @throws InterruptedDumpError when they keep changing. */
 export function listLinks(options: Options = {}): Link[] {
-  return perform(listAll(netnsFrom(options.netns)), limitsOf(options))
+  const limits = limitsOf('listLinks()', options)
+  return perform(listAll(netnsFrom(options.netns)), limits)
 }
 
 /** Both ends of each veth pair with an end in a namespace; peer is null where it is out of reach. */
 export function listVethPairs(options: Options = {}): { target: Device; peer: Device | null }[] {
-  const pairs = perform(listPairs(netnsFrom(options.netns)), limitsOf(options))
+  const limits = limitsOf('listVethPairs()', options)
+  const pairs = perform(listPairs(netnsFrom(options.netns)), limits)
   return pairs.map(({ target, peer }) => ({
-    target: handle(target, options),
-    peer: peer === null ? null : handle(peer, options),
+    target: handle(target, limits),
+    peer: peer === null ? null : handle(peer, limits),
   }))
 }
 
 /** Makes a veth pair, its ends where they are wanted: first the one that the options name, then its peer. */
 export function createVethPair(options: VethPairOptions & Options): [Device, Device] {
-  const { netns, first, second } = vethEnds(options)
-  const { target, peer } = perform(createPair(netns, first, second), limitsOf(options))
-  return [handle(target, options), handle(peer, options)]
+  const { netns, first, second, limits } = vethEnds(options)
+  const { target, peer } = perform(createPair(netns, first, second), limits)
+  return [handle(target, limits), handle(peer, limits)]
 }
 
 /**
@@ -48,8 +52,8 @@ export function countRedirects(): RedirectCounterHandle {
   return new RedirectCounterHandle(perform(openRedirectCounter(null), {}))
 }
 
-function handle(end: VethEnd, options: Options): Device {
-  return new Device(refOf(end), limitsOf(options))
+function handle(end: VethEnd, limits: Limits): Device {
+  return new Device(refOf(end), limits)
 }
 
 export type { ProgramSource } from './bpf/program.ts'

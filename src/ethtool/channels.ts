@@ -1,4 +1,5 @@
 import { u32 } from '../wire/attribute.ts'
+import { checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, get } from '../wire/request.ts'
@@ -31,8 +32,10 @@ const CHANNELS = table<Channels>(
   [A_HEADER],
 )
 
+const COUNTS = ['rx', 'tx', 'other', 'combined'] as const
+
 /** What can be changed; what is left out stays. */
-export type ChannelCounts = Partial<Pick<Channels, 'rx' | 'tx' | 'other' | 'combined'>>
+export type ChannelCounts = Partial<Pick<Channels, (typeof COUNTS)[number]>>
 
 /** @throws NetlinkError EOPNOTSUPP for a driver without channels. */
 export function* getChannels(ref: DeviceRef): Operation<Channels> {
@@ -44,11 +47,8 @@ export function* getChannels(ref: DeviceRef): Operation<Channels> {
  * Returns the channels as the kernel has them afterwards.
  * @throws NetlinkError EINVAL for counts beyond the maxima, EPERM without CAP_NET_ADMIN.
  */
-export function* setChannels(
-  ref: DeviceRef,
-  { rx, tx, other, combined }: ChannelCounts,
-): Operation<Channels> {
-  const counts = { rx, tx, other, combined }
+export function* setChannels(ref: DeviceRef, counts: ChannelCounts): Operation<Channels> {
+  checkOptions('setChannels()', counts, COUNTS)
   for (const [name, count] of Object.entries(counts)) {
     if (count !== undefined && (!Number.isInteger(count) || count < 0)) {
       throw new TypeError(`channels: ${name} must be a number of queues, not ${count}`)

@@ -33,9 +33,10 @@ export function aliasesOf(names: readonly string[]): Map<string, string[]> {
 
 /** The names most like a mistaken one, best first. */
 export function nearNames(wrong: string, names: Iterable<string>): string[] {
+  const meant = wrong.toLowerCase()
   const scored = []
   for (const name of names) {
-    const distance = name.includes(wrong) || wrong.includes(name) ? 1 : editDistance(wrong, name)
+    const distance = name.includes(meant) || meant.includes(name) ? 1 : editDistance(meant, name)
     if (distance <= Math.max(2, wrong.length / 3)) scored.push({ name, distance })
   }
   scored.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))

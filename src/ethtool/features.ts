@@ -1,4 +1,5 @@
 import { nested } from '../wire/attribute.ts'
+import { quote } from '../wire/check-options.ts'
 import { type DeviceRef, deviceLabel } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, get } from '../wire/request.ts'
@@ -82,7 +83,8 @@ export function* getFeatures(ref: DeviceRef): Operation<Features> {
  * @throws NetlinkError EPERM without CAP_NET_ADMIN.
  */
 export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Operation<FeatureChange> {
-  if (typeof on !== 'boolean') throw new TypeError(`a feature is set to true or false, not ${String(on)}`)
+  if (typeof feature !== 'string') throw new TypeError(`a feature has a name, not ${quote(feature)}`)
+  if (typeof on !== 'boolean') throw new TypeError(`a feature is set to true or false, not ${quote(on)}`)
   const before = yield* readBits(ref)
   const bits = changeableBits(before, feature, ref)
   const message = yield* ethtoolMessage('FEATURES_SET', ref, FEATURES, ETHTOOL_FLAG.OMIT_REPLY)

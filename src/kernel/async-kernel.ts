@@ -1,4 +1,3 @@
-import { close } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
@@ -55,7 +54,7 @@ export class PromiseKernel implements AsyncKernel {
       case 'close': {
         // The last descriptor of a bpf_link detaches its program, under the RTNL lock.
         const { fd } = question
-        const result = await this.#change(done => closeOnPool(fd, done))
+        const result = await this.#change(done => this.#shim.close(fd, done))
         if (result < 0) throw new SystemError(result, 'close')
         return null
       }
@@ -127,11 +126,6 @@ async function pause(milliseconds: number, signal: AbortSignal | undefined): Pro
   } catch (error) {
     throw signal?.reason ?? error
   }
-}
-
-function closeOnPool(fd: number, done: Done): number {
-  close(fd, error => done(error?.errno ?? 0))
-  return 0
 }
 
 /** The shim answers 0 when the work is queued, and otherwise why it could not be. */

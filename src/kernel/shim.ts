@@ -27,6 +27,10 @@ export interface Shim {
   unmount(path: string): number
   unmount(path: string, done: Done): number
 
+  /** Closes a descriptor that createNetns() or bpf() made: Node's own close() warns of those in worker threads. */
+  close(fd: number): number
+  close(fd: number, done: Done): number
+
   /**
    * A netlink socket of a protocol (NETLINK_ROUTE 0, NETLINK_GENERIC 16) in a namespace, bound, with
    * NETLINK_EXT_ACK, NETLINK_CAP_ACK and NETLINK_GET_STRICT_CHK where the kernel has them.

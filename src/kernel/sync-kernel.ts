@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { Kernel, Limits } from './kernel.ts'
@@ -42,9 +41,11 @@ export class SyncKernel implements Kernel {
         return finishBinding(question.path, this.#shim.createNetns(question.path))
       case 'remove netns':
         return finishUnbinding(question.path, this.#shim.unmount(question.path))
-      case 'close':
-        closeSync(question.fd)
+      case 'close': {
+        const result = this.#shim.close(question.fd)
+        if (result < 0) throw new SystemError(result, 'close')
         return null
+      }
       case 'namespaces':
         if (question.held === 'by name') return listNamedNetns()
         return question.held === 'by process' ? listProcessNetns() : listThreadNetns()

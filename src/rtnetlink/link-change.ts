@@ -1,4 +1,5 @@
 import { type Kind, linkAddress, nested, string, u8, u32 } from '../wire/attribute.ts'
+import { quote } from '../wire/check-options.ts'
 import { checkNewName } from '../wire/device-ref.ts'
 import type { Netns } from '../wire/netns.ts'
 import { encodeAttributes, table } from '../wire/table.ts'
@@ -116,10 +117,10 @@ export function checkLinkChange(change: Partial<LinkChange>): void {
   if (mode != null && !ADDR_GEN_MODES.includes(mode)) {
     throw new TypeError(`addrGenMode must be one of ${ADDR_GEN_MODES.join(', ')}, not '${mode}'`)
   }
-  if (name != null) checkNewName(name)
+  if (name !== undefined && name !== null) checkNewName(name)
   for (const [what, value] of Object.entries({ mtu, numTxQueues, numRxQueues })) {
     if (value != null && !(Number.isInteger(value) && value >= 0 && value <= 0xffffffff)) {
-      throw new RangeError(`${what} must be an integer from 0 to 4294967295, not ${value}`)
+      throw new RangeError(`${what} must be an integer from 0 to 4294967295, not ${quote(value)}`)
     }
   }
 }

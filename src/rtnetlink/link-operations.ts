@@ -1,4 +1,4 @@
-import { type DeviceRef, deviceLabel, isShortName } from '../wire/device-ref.ts'
+import { checkNewName, type DeviceRef, deviceLabel, isShortName, printable } from '../wire/device-ref.ts'
 import { NetlinkError } from '../wire/errors.ts'
 import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
@@ -44,7 +44,9 @@ export function* listLinks(netns: Netns): Operation<Link[]> {
 export function* newLink(netns: Netns, change: Partial<LinkChange>): Operation<void> {
   checkLinkChange(change)
   const flags = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL
-  const message = linkMessage(netns, change.name ?? '', 'NEWLINK', flags, true)
+  const peer = change.linkinfo?.data?.peer?.name
+  const detail = peer == null ? '' : `with its peer ${printable(peer)}`
+  const message = linkMessage(netns, change.name ?? '', 'NEWLINK', flags, true, detail)
   encodeLinkChange(message, change)
   yield* command(message)
 }
@@ -54,9 +56,20 @@ export function* setLink(ref: DeviceRef, change: Partial<LinkChange>): Operation
   checkLinkChange(change)
   // A new name can be given only to a link that is meant by its index.
   const index = typeof ref.device === 'number' ? ref.device : (yield* getLink(ref)).index
-  const message = linkMessage(ref.netns, deviceLabel(ref), 'SETLINK', NLM_F.ACK, true)
+  const detail = change.name == null ? '' : `to be named ${printable(change.name)}`
+  const message = linkMessage(ref.netns, deviceLabel(ref), 'SETLINK', NLM_F.ACK, true, detail)
   encodeLinkChange(message, { ...change, index })
   yield* command(message)
+}
+
+/** mtu: bytes, without the link-layer header. */
+export function* setMtu(ref: DeviceRef, mtu: number): Operation<void> {
+  // Nothing is what setLink() leaves alone.
+  yield* setLink(ref, { mtu: mtu ?? Number.NaN })
+}
+
+export function* renameLink(ref: DeviceRef, name: string): Operation<void> {
+  yield* setLink(ref, { name: checkNewName(name) })
 }
 
 /** Moves a link to another namespace, where it keeps its name, and says where it is then. */
@@ -103,8 +116,9 @@ function linkMessage(
   type: 'NEWLINK' | 'DELLINK' | 'GETLINK' | 'SETLINK',
   flags: number,
   writes: boolean,
+  detail = '',
 ): Message {
-  const subject = { message: `RTM_${type}`, netns, device, writes }
+  const subject = { message: `RTM_${type}`, netns, device, writes, detail }
   const names = writes ? LINK_CHANGE : LINK
   return new Message(subject, NETLINK_ROUTE, RTM[type], flags, { header: IFINFOMSG_SIZE, table: names })
 }

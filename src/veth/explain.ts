@@ -1,3 +1,4 @@
+import { checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { gatherFacts } from './facts.ts'
@@ -16,10 +17,9 @@ export const SHORT_FRAME = 64
  * Where the peer is out of reach, `delivers` is null unless the target's own side says enough.
  * @throws NetlinkError ENODEV when there is no such device.
  */
-export function* explainRedirect(
-  ref: DeviceRef,
-  { frameSize = SHORT_FRAME }: ExplainOptions,
-): Operation<Verdict> {
+export function* explainRedirect(ref: DeviceRef, options: ExplainOptions): Operation<Verdict> {
+  checkOptions('explainRedirect()', options, ['frameSize'])
+  const { frameSize = SHORT_FRAME } = options
   if (!Number.isInteger(frameSize) || frameSize < 1) {
     throw new RangeError(`frameSize must be a number of bytes, not ${frameSize}`)
   }

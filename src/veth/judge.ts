@@ -4,6 +4,7 @@ import { type Netns, netnsLabel } from '../wire/netns.ts'
 import type { PeerFacts, RedirectFacts } from './facts.ts'
 import { longestFrame } from './frame-room.ts'
 import { hasNapi, hasNativeProgram, napiRule } from './napi-rule.ts'
+import type { PeerError } from './peer-error.ts'
 import { repairsFor } from './repairs.ts'
 import type { Check, Place, Repair, Verdict } from './verdict.ts'
 
@@ -59,7 +60,7 @@ export function judge(facts: RedirectFacts, frameSize: number): Verdict {
   return { delivers: true, code: null, where: null, checks, repairs: [], summary }
 }
 
-function takesRedirects({ target, targetXdpFeatures, peer }: RedirectFacts): Check | Failure {
+function takesRedirects({ target, targetXdpFeatures, peer, unreachable }: RedirectFacts): Check | Failure {
   const about = subject('takes redirects', target.netns, target.link)
   if (targetXdpFeatures === null) {
     return {
@@ -77,18 +78,25 @@ function takesRedirects({ target, targetXdpFeatures, peer }: RedirectFacts): Che
     check,
     code: 'EOPNOTSUPP',
     where: { function: '__xdp_enqueue', tracepoint: 'xdp:xdp_redirect_err' },
-    because: whyNoBit(printable(target.link.name), targetXdpFeatures, peer),
+    because: whyNoBit(printable(target.link.name), targetXdpFeatures, peer, unreachable),
   }
 }
 
 /** Told where the peer itself is up and has NAPI, or is not known; see cause(). */
-function whyNoBit(name: string, features: readonly string[], peer: PeerFacts | null): string {
+function whyNoBit(
+  name: string,
+  features: readonly string[],
+  peer: PeerFacts | null,
+  unreachable: PeerError | null,
+): string {
   if (features.length === 0) {
     return `${name} has no xdp-features at all, as when its peer has more tx queues than it has rx queues`
   }
-  return peer === null
-    ? `${name} lacks the xdp-feature ndo-xmit, which the kernel gives it when its peer gets NAPI`
-    : `${name} lacks the xdp-feature ndo-xmit although its peer has NAPI: the kernel did not look again`
+  if (peer !== null) {
+    return `${name} lacks the xdp-feature ndo-xmit although its peer has NAPI: the kernel did not look again`
+  }
+  const why = unreachable === null ? '' : `; ${unreachable.message}`
+  return `${name} lacks the xdp-feature ndo-xmit, which the kernel gives it when its peer gets NAPI${why}`
 }
 
 function targetUp({ target }: RedirectFacts): Check | Failure {

@@ -1,4 +1,5 @@
 import { closeDescriptor } from '../bpf/descriptor.ts'
+import { quote } from '../wire/check-options.ts'
 import { NETNS_DIRECTORY, type Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 
@@ -17,8 +18,8 @@ export interface OwnNetns extends Netns {
  * @throws SystemError EPERM without CAP_SYS_ADMIN, EEXIST when the name is taken.
  */
 export function* createNetns(name: string | null): Operation<OwnNetns> {
-  if (name !== null && (name === '' || /^\.{1,2}$|[/\0]/.test(name))) {
-    throw new TypeError(`'${name}' cannot be a network namespace's name`)
+  if (name !== null && (typeof name !== 'string' || name === '' || /^\.{1,2}$|[/\0]/.test(name))) {
+    throw new TypeError(`${quote(name)} cannot be a network namespace's name`)
   }
   const bound = name === null ? '' : `${NETNS_DIRECTORY}/${name}`
   const fd = yield* ask<'create netns'>({ kind: 'create netns', path: bound })

@@ -9,6 +9,7 @@ import {
 } from '../bpf/redirect-counter.ts'
 import { runLiveFrames } from '../bpf/test-run.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
+import { checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { SHORT_FRAME } from './explain.ts'
@@ -48,10 +49,9 @@ const LONGEST_PROBE = 3400
  * frames have an experimental ethertype, on which no stack acts. Linux 5.18; CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON.
  * @throws PeerError, ProgramError, SystemError EPERM.
  */
-export function* probeRedirect(
-  ref: DeviceRef,
-  { frames = SOME_FRAMES, size = SHORT_FRAME }: ProbeOptions,
-): Operation<ProbeResult> {
+export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation<ProbeResult> {
+  checkOptions('probeRedirect()', options, ['frames', 'size'])
+  const { frames = SOME_FRAMES, size = SHORT_FRAME } = options
   checkNumber('frames', frames, 1, 1_000_000)
   checkNumber('size', size, 14, LONGEST_PROBE)
   const pair = yield* getVethPair(ref)
@@ -65,7 +65,7 @@ export function* probeRedirect(
     const outcomes = yield* readRedirectCounter(counter)
     const accepted = outcomes.reduce((sum, outcome) => sum + outcome.accepted, 0)
     // The peer also counts what others send it; no more of ours can have arrived than the driver accepted.
-    const delivered = Math.min(arrived, accepted)
+    const delivered = Math.min(arrived, accepted, frames)
     return { sent: frames, delivered, code: mostRefused(outcomes), nsPerFrame, outcomes }
   } finally {
     yield* closeRedirectCounter(counter)

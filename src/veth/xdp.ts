@@ -5,6 +5,7 @@ import type { Link } from '../rtnetlink/link.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
 import { type AttachMode, attachXdp as attachXdpByNetlink, detachXdp } from '../rtnetlink/xdp-attach.ts'
 import type { XdpMode } from '../rtnetlink/xdp-state.ts'
+import { checkOptions, quote } from '../wire/check-options.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -64,6 +65,8 @@ export function* getXdp(ref: DeviceRef): Operation<XdpAttachment> {
  * @throws ProgramError when the verifier refuses the program; NetlinkError or SystemError when the device does.
  */
 export function* attachXdp(ref: DeviceRef, program: XdpProgram, options: AttachOptions): Operation<Attached> {
+  checkProgram(program)
+  checkOptions('attachXdp()', options, ['mode', 'lifetime', 'replaces'])
   const { mode = 'native', lifetime = 'device', replaces } = options
   checkChoice('mode', mode, ['native', 'generic'])
   checkChoice('lifetime', lifetime, ['device', 'process'])
@@ -107,6 +110,15 @@ export function* detachAttached({ ref, mode, by, held, owned }: Attached): Opera
   if (by === 'program') yield* detachXdp(ref, mode, fd)
   if (owned) yield* closeOnce(held)
   else held.fd = null
+}
+
+function checkProgram(program: XdpProgram): void {
+  const given: unknown = program
+  if (typeof given === 'object' && given !== null && ('fd' in given || 'pinned' in given || 'code' in given))
+    return
+  throw new TypeError(
+    `a program is what xdpPass() and its like return, { pinned } or { fd }, not ${quote(given)}`,
+  )
 }
 
 function checkChoice(what: string, value: string, choices: readonly string[]): void {

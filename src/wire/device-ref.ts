@@ -1,3 +1,4 @@
+import { quote } from './check-options.ts'
 import type { Netns } from './netns.ts'
 
 const encoder = new TextEncoder()
@@ -50,12 +51,13 @@ export function checkDevice(device: string | number): string | number {
 
 /** @throws TypeError for a name that the kernel would not give to a device. */
 export function checkNewName(name: string): string {
-  if (name.includes('%'))
+  if (String(name).includes('%'))
     throw new TypeError(`'%' in a new device's name is a pattern to the kernel: '${name}'`)
   return checkName(name, LONGEST_NAME)
 }
 
 function checkName(name: string, longest: number): string {
+  if (typeof name !== 'string') throw new TypeError(`a device's name is a string, not ${quote(name)}`)
   const length = byteLength(name)
   if (length === 0 || length > longest) {
     throw new TypeError(`a device's name has 1 to ${longest} bytes; '${name}' has ${length}`)

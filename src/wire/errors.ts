@@ -41,6 +41,8 @@ export interface Subject {
   readonly netns: Netns
   /** The device's name or index as the caller knows it, or ''. */
   readonly device: string
+  /** What else the message is to say of it. */
+  readonly detail?: string
   /** Changes something, so that a refused permission names the capability for it. */
   readonly writes: boolean
 }
@@ -135,7 +137,8 @@ export class TimeoutError extends Error {
 function describe(errno: number, subject: Subject, reason: string, attribute: string): string {
   const parts = []
   if (subject.device !== '') parts.push(`device ${subject.device}`)
-  if (subject.netns.path !== '') parts.push(`in ${netnsLabel(subject.netns)}`)
+  if (subject.device !== '' || subject.netns.path !== '') parts.push(`in ${netnsLabel(subject.netns)}`)
+  if (subject.detail) parts.push(subject.detail)
   if (attribute !== '') parts.push(`attribute ${attribute}`)
   if (reason !== '') parts.push(`the kernel says '${reason}'`)
   const code = errnoName(errno)

@@ -1,3 +1,5 @@
+import { quote } from './check-options.ts'
+
 /**
  * A network namespace, as questions and handles carry it: the file that stands for it and, once seen,
  * which namespace that file named. Plain data: nothing here holds the namespace open.
@@ -26,7 +28,13 @@ export function netnsFrom(ref: NetnsRef | Netns | undefined): Netns {
     if ('pid' in ref) return { path: `/proc/${positive(ref.pid, 'pid', 1)}/ns/net`, inode: null }
     if ('fd' in ref) return { path: `/proc/self/fd/${positive(ref.fd, 'fd', 0)}`, inode: null }
   }
-  throw new TypeError(`netns must be a name, an absolute path, { pid } or { fd }, not ${String(ref)}`)
+  throw new TypeError(`netns must be a name, an absolute path, { pid } or { fd }, not ${quote(ref)}`)
+}
+
+/** The same where leaving it out would not mean the own one. */
+export function namedNetns(ref: NetnsRef | Netns): Netns {
+  if (ref === undefined) throw new TypeError('say which netns: a name, an absolute path, { pid } or { fd }')
+  return netnsFrom(ref)
 }
 
 /** The words for a namespace in messages: 'netns blue', 'netns of process 4711', 'netns of descriptor 21', 'this netns'. */
@@ -63,7 +71,7 @@ function pathFromString(ref: string): string {
 
 function positive(value: number, what: string, least: number): number {
   if (!Number.isInteger(value) || value < least || value > 0x7fffffff) {
-    throw new TypeError(`netns ${what} must be an integer of at least ${least}, not ${String(value)}`)
+    throw new TypeError(`netns ${what} must be an integer of at least ${least}, not ${quote(value)}`)
   }
   return value
 }

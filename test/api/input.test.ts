@@ -33,7 +33,7 @@ const CHANGES: readonly [words: string, work: Change, error: { name: string | Re
     [
       'a feature set to a word',
       a => a.setFeature('gro', wrong('off')),
-      { name: 'TypeError', message: /true or false, not off/ },
+      { name: 'TypeError', message: /true or false, not 'off'/ },
     ],
     ['an MTU that is no integer', a => a.setMtu(1400.5), NO_MTU],
     ['an MTU beyond 32 bits', a => a.setMtu(2 ** 32 + 1400), NO_MTU],
@@ -108,7 +108,7 @@ for (const [form, api] of forms) {
     ['a/b', /neither a name under \/run\/netns nor an absolute path/],
     ['..', /neither a name under \/run\/netns nor an absolute path/],
     [{ pid: 0 }, /netns pid must be an integer of at least 1, not 0/],
-    [{ pid: '7' }, /netns pid must be an integer of at least 1, not 7/],
+    [{ pid: '7' }, /netns pid must be an integer of at least 1, not '7'/],
     [{ fd: -1 }, /netns fd must be an integer of at least 0, not -1/],
     [{}, /a name, an absolute path, \{ pid \} or \{ fd \}/],
     [null, /a name, an absolute path, \{ pid \} or \{ fd \}, not null/],

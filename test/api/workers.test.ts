@@ -28,10 +28,14 @@ function worker(name: string): Promise<unknown> {
   const library = join(import.meta.dirname, '../../src/sync.ts')
   const tsx = import.meta.resolve('tsx/esm/api')
   return new Promise((resolve, reject) => {
-    const thread = new Worker(ROUNDS, { eval: true, workerData: { library, tsx, name } })
-    thread.once('message', resolve)
+    const thread = new Worker(ROUNDS, { eval: true, stderr: true, workerData: { library, tsx, name } })
+    let said = ''
+    thread.stderr.on('data', text => {
+      said += text
+    })
+    thread.once('message', wrong => thread.once('exit', () => resolve([wrong, said])))
     thread.once('error', reject)
-    thread.once('exit', code => reject(new Error(`the worker ended with ${code}`)))
+    thread.once('exit', code => code !== 0 && reject(new Error(`the worker ended with ${code}`)))
   })
 }
 
@@ -45,5 +49,8 @@ test('two worker threads and the main one use the library at once', { skip: need
     await new Promise(resolve => setImmediate(resolve))
   }
   netns.remove()
-  assert.deepEqual(await working, [[], []])
+  assert.deepEqual(await working, [
+    [[], ''],
+    [[], ''],
+  ])
 })

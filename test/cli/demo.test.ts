@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { listLinks } from '../../src/sync.ts'
+import { testUnprivileged } from '../api/again.ts'
 import { needsRoot } from '../tools/netns.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
@@ -61,16 +62,8 @@ describe('npm run demo', { skip: needsRoot }, () => {
   }
 })
 
-describe('npm run demo without root', () => {
-  it('says what it needs', { skip: process.geteuid?.() === 0 ? needsSetpriv() : false }, () => {
-    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, ...demo]
-    const { status, stderr } =
-      process.geteuid?.() === 0 ? spawnSync('setpriv', nobody, { cwd: checkout, encoding: 'utf8' }) : run()
-    assert.equal(status, 1)
-    assert.match(stderr, /needs root: sudo npm run demo/)
-  })
+testUnprivileged('npm run demo says what it needs', () => {
+  const { status, stderr } = run()
+  assert.equal(status, 1)
+  assert.match(stderr, /needs root: sudo npm run demo/)
 })
-
-function needsSetpriv(): string | false {
-  return spawnSync('setpriv', ['--version']).status === 0 ? false : 'setpriv is missing'
-}

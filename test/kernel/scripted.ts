@@ -55,6 +55,10 @@ export class ScriptedShim implements Shim {
     return this.#handles
   }
 
+  close(): number {
+    throw new Error('no script has a close')
+  }
+
   closeSocket(handle: number, _done?: Done): number {
     this.calls.push(`close ${handle}`)
     return 0

@@ -9,7 +9,9 @@ const HEADERS = process.env.KERNEL_HEADERS ?? '/usr/include'
 /** Reads include/uapi/linux/<file> as installed (linux-libc-dev), or says why it cannot. */
 export function kernelHeader(file: string): Numbers | string {
   const path = `${HEADERS}/linux/${file}`
-  return existsSync(path) ? numbersIn(withGenerated(path)) : `needs ${path} (linux-libc-dev)`
+  return existsSync(path)
+    ? numbersIn(withGenerated(path))
+    : `needs ${path} (linux-libc-dev, of a newer kernel if need be)`
 }
 
 /** From 6.14 on some enums are generated from the netlink specifications, in a header that this one includes. */

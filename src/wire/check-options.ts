@@ -1,0 +1,17 @@
+/**
+ * For callers without types: an option that is misspelt, or given in another form, would silently mean its default.
+ * @throws TypeError for what is no object, and for a key that is none of `keys`.
+ */
+export function checkOptions(what: string, options: unknown, keys: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${what} takes { ${keys.join(', ')} }, not ${quote(options)}`)
+  }
+  for (const key of Object.keys(options)) {
+    if (!keys.includes(key)) throw new TypeError(`${what} has no option '${key}'; it has ${keys.join(', ')}`)
+  }
+}
+
+/** A value as a message shows it: '1' and 1 look different. */
+export function quote(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value)
+}
