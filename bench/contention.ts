@@ -8,8 +8,11 @@ import type { NetnsHandle } from '../src/sync.ts'
 import { CANARY, makeLab } from './lab.ts'
 import { watchLoop } from './loop-watch.ts'
 
-/** Requests that wait at any time. */
-export const IN_FLIGHT = 8
+/** What the program has asked for at any time: requests of ours, and fs.stat(), which shares the pool. */
+export interface Waiting {
+  readonly requests: number
+  readonly files: number
+}
 const DELETER = fileURLToPath(new URL('delete-links.ts', import.meta.url))
 
 /** What the program feels while others hold the kernel's lock for network configuration (RTNL). Times in ms. */
@@ -26,8 +29,8 @@ export interface Responsiveness {
   readonly stat: number
 }
 
-/** With nobody else at work, and `lanes` requests waiting, for comparison: even 0 have their delays. */
-export async function atRest(here: NetnsHandle, lanes: number): Promise<Responsiveness> {
+/** With nobody else at work, for comparison: even without requests there are delays. */
+export async function atRest(here: NetnsHandle, waiting: Waiting): Promise<Responsiveness> {
   const there = makeLab(0)
   const canary = await putCanary(here, there)
   const felt = await feel(
@@ -36,14 +39,18 @@ export async function atRest(here: NetnsHandle, lanes: number): Promise<Responsi
       await setTimeout(1000)
       await canary.delete()
     },
-    lanes,
+    waiting,
   )
   there.remove()
   return felt
 }
 
 /** While another process deletes them one by one, waiting for each. */
-export async function whileDeletedOneByOne(here: NetnsHandle, veths: number): Promise<Responsiveness> {
+export async function whileDeletedOneByOne(
+  here: NetnsHandle,
+  veths: number,
+  waiting: Waiting,
+): Promise<Responsiveness> {
   const pairs = veths >> 1
   const there = makeLab(pairs)
   await putCanary(here, there)
@@ -53,21 +60,34 @@ export async function whileDeletedOneByOne(here: NetnsHandle, veths: number): Pr
   })
   const ended = once(child, 'exit')
   await Promise.race([once(child.stdout!, 'data'), ended]) // it is ready
-  const felt = await feel(here, async () => {
-    child.stdin!.end('go')
-    const [status] = await ended
-    if (status !== 0) throw new Error(`${DELETER} failed`)
-  })
+  const felt = await feel(
+    here,
+    async () => {
+      child.stdin!.end('go')
+      const [status] = await ended
+      if (status !== 0) throw new Error(`${DELETER} failed`)
+    },
+    waiting,
+  )
   there.remove()
   return felt
 }
 
 /** While the kernel deletes them all at once, because their namespace has come to its end. */
-export async function whileNetnsEnds(here: NetnsHandle, veths: number): Promise<Responsiveness> {
+export async function whileNetnsEnds(
+  here: NetnsHandle,
+  veths: number,
+  waiting: Waiting,
+): Promise<Responsiveness> {
   const there = makeLab(veths >> 1)
   await putCanary(here, there)
   await setTimeout(1000) // until no idle socket of ours holds the namespace any more
-  return await feel(here, async () => there.remove())
+  const begin = async () => {
+    await there.remove()
+    // Without requests nobody notices the end: about as long as it takes.
+    if (waiting.requests === 0) await setTimeout(veths / 5)
+  }
+  return await feel(here, begin, waiting)
 }
 
 async function putCanary(here: NetnsHandle, there: NetnsHandle) {
@@ -79,7 +99,7 @@ async function putCanary(here: NetnsHandle, there: NetnsHandle) {
 async function feel(
   here: NetnsHandle,
   begin: () => Promise<void>,
-  lanes = IN_FLIGHT,
+  { requests, files }: Waiting,
 ): Promise<Responsiveness> {
   const canary = device(CANARY, { netns: here })
   let over = false
@@ -93,10 +113,11 @@ async function feel(
       if (await isGone(canary)) over = true
       slowest = Math.max(slowest, performance.now() - begun)
       answered++
+      await setTimeout(1) // without a pause it would be the scheduler of a busy machine that is measured
     }
   }
   const noMoreIfNobodyAsks = () => {
-    if (lanes === 0) over = true
+    if (requests === 0) over = true
   }
   const askForFile = async () => {
     while (!over) {
@@ -111,8 +132,8 @@ async function feel(
   const { delay, held } = await watchLoop('millisecond', () =>
     Promise.all([
       begin().finally(noMoreIfNobodyAsks),
-      askForFile(),
-      ...Array.from({ length: lanes }, ask),
+      ...Array.from({ length: requests }, ask),
+      ...Array.from({ length: files }, askForFile),
     ]).catch(error => {
       over = true // or the others would go on for ever
       throw error

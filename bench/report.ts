@@ -1,5 +1,5 @@
 import { cpus, release } from 'node:os'
-import type { Responsiveness } from './contention.ts'
+import type { Responsiveness, Waiting } from './contention.ts'
 import type { LoopDelay } from './loop-watch.ts'
 import type { Taken } from './rounds.ts'
 import { type Spread, spread } from './spread.ts'
@@ -30,6 +30,7 @@ export interface Report {
 export interface Contention {
   readonly meanwhile: string
   /** Milliseconds; see Responsiveness. */
+  readonly waiting: Waiting
   readonly repeats: readonly Responsiveness[]
 }
 
@@ -74,7 +75,7 @@ export function asText({ machine, links, rounds, gets, taken, holds, contention,
     '',
     ...table([
       [
-        'requests waiting',
+        'requests + fs.stat waiting',
         'lasted ms',
         'answered',
         'slowest ms',
@@ -84,13 +85,14 @@ export function asText({ machine, links, rounds, gets, taken, holds, contention,
       ],
       ...contention.map(contentionRow),
     ]),
-    'the worst of each run. delay: between two looks, which are 1 ms apart at best. held: without what the machine is late by',
+    'of the worst in each run, median | maximum. delay: between two looks, which are 1 ms apart at best. held: without what',
+    'the machine is late by',
     '',
     ...table(
       bounds.map(({ what, unit, value, most, pass }) => [
         what,
         `${fixed(value)} ${unit}`,
-        `at most ${most} ${unit}`,
+        `at most ${brief(most)} ${unit}`,
         pass ? 'pass' : 'FAIL',
       ]),
     ),
@@ -111,12 +113,20 @@ function holdLine(holds: readonly LoopDelay[]): string {
   )
 }
 
-function contentionRow({ meanwhile, repeats }: Contention): string[] {
+function contentionRow({ waiting, meanwhile, repeats }: Contention): string[] {
   const of = (field: keyof Responsiveness) => {
-    const { min, max } = spread(repeats.map(felt => felt[field]))
-    return repeats.length > 1 ? `${brief(min)} – ${brief(max)}` : brief(max)
+    const { median, max } = spread(repeats.map(felt => felt[field]))
+    return `${brief(median)} | ${brief(max)}`
   }
-  return [meanwhile, of('lasted'), of('answered'), of('slowest'), of('loopDelay'), of('loopHeld'), of('stat')]
+  return [
+    `${waiting.requests} + ${waiting.files}, ${meanwhile}`,
+    of('lasted'),
+    of('answered'),
+    of('slowest'),
+    of('loopDelay'),
+    of('loopHeld'),
+    of('stat'),
+  ]
 }
 
 function range({ min, max }: Spread, unit: number): string {

@@ -87,7 +87,7 @@ function* untilFinished(
 ): Generator<Exchange, boolean, number> {
   let socket: Socket = sockets.take(question.netns, question.protocol)
   let request: Uint8Array | null = question.bytes
-  const deadline = performance.now() + timeout
+  let waited = 0
   let reopened = 0
   try {
     while (!conversation.finished) {
@@ -99,7 +99,8 @@ function* untilFinished(
       }
       if (count === -EBADF || count === -ENOBUFS) return lost(question, count)
       if (count === -ETIMEDOUT) {
-        if (performance.now() >= deadline) throw new TimeoutError(timeout, question.writes)
+        waited += LONGEST_WAIT
+        if (waited >= timeout) throw new TimeoutError(timeout, question.writes)
         request = null
         continue
       }
@@ -138,12 +139,15 @@ function lost(question: NetlinkAsk, errno: number): false {
   return false
 }
 
+const NONE: readonly number[] = []
+
 function isDump({ bytes }: NetlinkAsk): boolean {
   const flags = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(6, LITTLE_ENDIAN)
   return (flags & NLM_F.DUMP) === NLM_F.DUMP && !(flags & NLM_F.ACK)
 }
 
-function fillDescriptors({ bytes, descriptors }: NetlinkAsk): number[] {
+function fillDescriptors({ bytes, descriptors }: NetlinkAsk): readonly number[] {
+  if (descriptors.length === 0) return NONE
   const opened: number[] = []
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

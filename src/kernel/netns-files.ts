@@ -11,6 +11,7 @@ import {
 import { readdir } from 'node:fs/promises'
 import { SystemError } from '../wire/errors.ts'
 import { NETNS_DIRECTORY, type Netns, netnsLabel } from '../wire/netns.ts'
+import type { Shim } from './shim.ts'
 
 const OWN = '/proc/thread-self/ns/net'
 const OWN_DESCRIPTOR = '/proc/self/fd/'
@@ -18,6 +19,7 @@ const OWN_DESCRIPTOR = '/proc/self/fd/'
 const READ_AT_ONCE = constants.O_RDONLY | constants.O_NONBLOCK
 const ESTALE = 116
 const ENOENT = 2
+const EBADF = 9
 
 /**
  * Opens a namespace's file, and insists that it is still the namespace that was seen before: names and
@@ -29,7 +31,7 @@ export function openNetns(netns: Netns): number {
   try {
     fd = openSync(netns.path, READ_AT_ONCE)
   } catch (error) {
-    throw unreachable(netns, error)
+    throw unreachable(netns, error as NodeJS.ErrnoException)
   }
   if (netns.inode !== null && fstatSync(fd).ino !== netns.inode) {
     closeSync(fd)
@@ -48,16 +50,15 @@ export function openNetnsForMessage(netns: Netns): number {
 }
 
 /** The namespace that the path stands for now; 0 for the own one, whose sockets need no such check. */
-export function currentInode(netns: Netns): number {
-  if (netns.path === '') return 0
-  try {
-    // What a descriptor of our own stands for is told by the descriptor, at a quarter of the price.
-    if (netns.path.startsWith(OWN_DESCRIPTOR))
-      return fstatSync(Number(netns.path.slice(OWN_DESCRIPTOR.length))).ino
-    return statSync(netns.path).ino
-  } catch (error) {
-    throw unreachable(netns, error)
-  }
+export function currentInode(netns: Netns, shim: Shim): number {
+  const { path } = netns
+  if (path === '') return 0
+  // What a descriptor of our own stands for is told by the descriptor, faster than by its path.
+  const inode = path.startsWith(OWN_DESCRIPTOR)
+    ? shim.inode(Number(path.slice(OWN_DESCRIPTOR.length)), '')
+    : shim.inode(-1, path)
+  if (inode < 0) throw unreachable(netns, { errno: inode })
+  return inode
 }
 
 export function identifyNetns(netns: Netns): Netns {
@@ -168,8 +169,8 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
-function unreachable(netns: Netns, error: unknown): SystemError {
-  const { errno = -ENOENT, code } = error as NodeJS.ErrnoException
-  const why = code === 'ENOENT' ? 'there is no such network namespace' : 'its file cannot be opened'
+function unreachable(netns: Netns, { errno = -ENOENT }: Pick<NodeJS.ErrnoException, 'errno'>): SystemError {
+  const gone = errno === -ENOENT || errno === -EBADF
+  const why = gone ? 'there is no such network namespace' : 'its file cannot be opened'
   return new SystemError(errno, 'open', `${netnsLabel(netns)}: ${why}`)
 }

@@ -27,6 +27,10 @@ export interface Shim {
   unmount(path: string): number
   unmount(path: string, done: Done): number
 
+  /** The inode number of what a descriptor stands for (with '' for the path), or, with -1, a path. Source: statx(2). */
+  inode(fd: number, path: string): number
+  inode(fd: number, path: string, done: Done): number
+
   /** Closes a descriptor that createNetns() or bpf() made: Node's own close() warns of those in worker threads. */
   close(fd: number): number
   close(fd: number, done: Done): number

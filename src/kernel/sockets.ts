@@ -26,7 +26,7 @@ export class Sockets {
 
   /** One in the namespace that the path stands for at this moment. */
   take(netns: Netns, protocol: number): Socket {
-    const inode = currentInode(netns)
+    const inode = currentInode(netns, this.#shim)
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const socket = this.#idle[i]!
       if (socket.path !== netns.path || socket.protocol !== protocol) continue
@@ -38,7 +38,7 @@ export class Sockets {
     return this.open(netns, protocol, inode)
   }
 
-  open(netns: Netns, protocol: number, inode = currentInode(netns)): Socket {
+  open(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
     const fd = openNetns(netns)
     try {
       const slot = this.#shim.openSocket(fd, protocol)

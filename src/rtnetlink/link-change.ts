@@ -131,7 +131,8 @@ export function encodeLinkChange(writer: Writer, change: Partial<LinkChange>): v
   encodeAttributes(writer, LINK_CHANGE, change)
 }
 
-function writeHeader(writer: Writer, { index = 0, up = null }: Partial<LinkChange>): void {
+/** struct ifinfomsg. */
+export function writeHeader(writer: Writer, { index = 0, up = null }: Partial<LinkChange>): void {
   writer.zeros(4)
   writer.s32(index)
   writer.u32(up === true ? IFF.UP : 0)

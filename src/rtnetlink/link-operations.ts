@@ -12,6 +12,7 @@ import {
   encodeLinkChange,
   LINK_CHANGE,
   type LinkChange,
+  writeHeader,
 } from './link-change.ts'
 import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
 
@@ -36,7 +37,7 @@ export function* getLinkThrough(netns: Netns, netnsId: number, index: number): O
 /** All links of a namespace, by index. @throws InterruptedDumpError when they keep changing. */
 export function* listLinks(netns: Netns): Operation<Link[]> {
   const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
-  encodeLinkChange(message, {})
+  writeHeader(message, {})
   return yield* dump(message, decodeLink)
 }
 
@@ -95,14 +96,14 @@ export function* setAddrGenMode(ref: DeviceRef, addrGenMode: AddrGenMode): Opera
 export function* deleteLink(ref: DeviceRef): Operation<void> {
   const { index } = yield* getLink(ref)
   const message = linkMessage(ref.netns, deviceLabel(ref), 'DELLINK', NLM_F.ACK, true)
-  encodeLinkChange(message, { index })
+  writeHeader(message, { index })
   yield* command(message)
 }
 
 function linkRequest(ref: DeviceRef): Message {
   const { netns, device } = ref
   const message = linkMessage(netns, deviceLabel(ref), 'GETLINK', 0, false)
-  encodeLinkChange(message, typeof device === 'number' ? { index: device } : {})
+  writeHeader(message, typeof device === 'number' ? { index: device } : {})
   if (typeof device === 'string') {
     const attribute = isShortName(device) ? IFLA.IFNAME : IFLA.ALT_IFNAME
     message.attribute(attribute, () => message.text(device))

@@ -55,6 +55,10 @@ export class ScriptedShim implements Shim {
     return this.#handles
   }
 
+  inode(): number {
+    throw new Error('no script has an inode')
+  }
+
   close(): number {
     throw new Error('no script has a close')
   }

@@ -244,6 +244,15 @@ describe('exchange', () => {
   })
 })
 
+function takesNoSignals(thread: string): boolean {
+  const status = readFileSync(`/proc/self/task/${thread}/status`, 'utf8')
+  const blocked = BigInt(`0x${/SigBlk:\s*(\w+)/.exec(status)?.[1]}`)
+  return [1, 2, 10, 15, 17].every(signal => blocked & (1n << BigInt(signal - 1)))
+}
+
+/** Node has such threads of its own. */
+const silentAtFirst = threads().filter(takesNoSignals).length
+
 describe('sockets', () => {
   test('a handle is never valid again', () => {
     const first = openSocket()
@@ -258,21 +267,19 @@ describe('sockets', () => {
     shim.closeSocket(second)
   })
 
-  test('an idle one is closed while JavaScript is blocked, by a thread that takes no signals and ends', () => {
+  test('an idle one is closed while JavaScript is blocked, by one thread that takes no signals', () => {
     block(1000)
-    const [socketsBefore, threadsBefore] = [sockets(), threads()]
-    const handle = openSocket()
-    exchange(handle, GET_LO)
-    assert.equal(sockets().length, socketsBefore.length + 1)
-    block(50) // glibc starts every thread with its signals blocked
-    const [thread] = threads().filter(id => !threadsBefore.includes(id))
-    const blocked = /SigBlk:\s*(\w+)/.exec(readFileSync(`/proc/self/task/${thread}/status`, 'utf8'))?.[1]
-    for (const signal of [1, 2, 10, 15, 17])
-      assert.ok(BigInt(`0x${blocked}`) & (1n << BigInt(signal - 1)), `signal ${signal}`)
-    block(1200)
-    assert.deepEqual(sockets(), socketsBefore)
-    assert.deepEqual(threads(), threadsBefore)
-    assert.equal(exchange(handle, GET_LO), EBADF)
+    const before = sockets()
+    for (let round = 0; round < 2; round++) {
+      const handle = openSocket()
+      exchange(handle, GET_LO)
+      assert.equal(sockets().length, before.length + 1)
+      block(50) // glibc starts every thread with its signals blocked
+      assert.equal(threads().filter(takesNoSignals).length, silentAtFirst + 1)
+      block(1200)
+      assert.deepEqual(sockets(), before)
+      assert.equal(exchange(handle, GET_LO), EBADF)
+    }
   })
 
   test('one in use is not idle', async () => {
