@@ -31,10 +31,23 @@ export function testInPrivateMounts(name: string, body: Body): void {
 /** As a user without any privilege; as this user where that is one. */
 export function testUnprivileged(name: string, body: Body): void {
   if (needsRoot) test(name, body)
-  else testAgain(name, nobodyCannotRead(), () => AS_NOBODY, body)
+  else testAgain(name, needsSetpriv(), () => asNobody(), body)
 }
 
-export const AS_NOBODY: Around = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+const NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const
+
+/**
+ * A user without privilege but the capabilities given. Where this checkout lies in somebody's closed home, it may
+ * also read whatever file there is, which says nothing of networks.
+ */
+export function asNobody(...capabilities: string[]): Around {
+  const all = [...capabilities, ...(isReadable() ? [] : ['+dac_read_search'])].join(',')
+  return all === '' ? NOBODY : [...NOBODY, '--inh-caps', all, '--ambient-caps', all]
+}
+
+function isReadable(): boolean {
+  return spawnSync(NOBODY[0], [...NOBODY.slice(1), 'test', '-r', process.argv[1]!]).status === 0
+}
 
 /** /run is a fresh tmpfs there, for /run/netns may not exist and must not be made. */
 const PRIVATE_MOUNTS: Around = [
@@ -48,13 +61,11 @@ const PRIVATE_MOUNTS: Around = [
   'sh',
 ]
 
-/** Why a test cannot run as nobody here, or false: this checkout may lie in somebody's closed home. */
-export function nobodyCannotRead(): string | false {
-  const look = ['sh', '-c', 'test -r "$0" && "$1" --version', process.argv[1]!, process.execPath]
-  const [command = '', ...words] = [...AS_NOBODY, ...look]
-  const { status } = spawnSync(command, words, { stdio: 'ignore' })
-  if (status === 0 || process.env.CI) return false
-  return 'needs a checkout and a node that everybody can read'
+/** Why a test cannot run as somebody with these capabilities here, or false. */
+export function needsSetpriv(...capabilities: string[]): string | false {
+  const [command = '', ...words] = asNobody(...capabilities)
+  if (spawnSync(command, [...words, 'true']).status === 0 || process.env.CI) return false
+  return `needs setpriv${capabilities.length === 0 ? '' : ` with ${capabilities.join(' ')}`}`
 }
 
 /** What the report says of tests that are not run. */

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { AS_NOBODY, nobodyCannotRead, testAgain, testUnprivileged } from './again.ts'
+import { asNobody, needsSetpriv, testAgain, testUnprivileged } from './again.ts'
 import { type Api, forms } from './forms.ts'
 
 /** Runs the body as nobody, in a namespace where a veth pair is. */
 function testInLab(name: string, body: () => Promise<void>): void {
   testAgain(
     name,
-    needsRoot || nobodyCannotRead(),
+    needsRoot || needsSetpriv(),
     async t => {
       const netns = ownNetns(t)
       await forms[1]![1].createVethPair({ name: 'a', netns, up: true, peer: { name: 'b', up: true } })
-      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...AS_NOBODY]
+      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...asNobody()]
     },
     body,
   )
@@ -27,22 +26,16 @@ async function unlessUnsupported<T>(api: Api, read: () => Promise<T[]> | T[]): P
   }
 }
 
-const FEW = '+net_admin,+bpf,+perfmon'
-const WITH_FEW_CAPABILITIES = [...AS_NOBODY, '--inh-caps', FEW, '--ambient-caps', FEW]
-
-function knowsCapabilities(): string | false {
-  const [command = '', ...words] = WITH_FEW_CAPABILITIES
-  return spawnSync(command, [...words, 'true']).status === 0 ? false : 'needs a setpriv that knows CAP_BPF'
-}
+const FEW = ['+net_admin', '+bpf', '+perfmon']
 
 for (const [form, api] of forms) {
   testAgain(
     `${form}: who may attach a program may also take it off`,
-    needsRoot || nobodyCannotRead() || knowsCapabilities(),
+    needsRoot || needsSetpriv(...FEW),
     async t => {
       const netns = ownNetns(t)
       await forms[1]![1].createVethPair({ name: 'a', netns, up: true, peer: { name: 'b', up: true } })
-      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...WITH_FEW_CAPABILITIES]
+      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...asNobody(...FEW)]
     },
     async () => {
       const a = api.device('a')

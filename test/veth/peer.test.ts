@@ -5,7 +5,7 @@ import { closeSync, openSync, readlinkSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createNetns, createVethPair, type NetnsHandle } from '../../src/sync.ts'
-import { AS_NOBODY, nobodyCannotRead, testAgain, testInPrivateMounts } from '../api/again.ts'
+import { asNobody, needsSetpriv, testAgain, testInPrivateMounts } from '../api/again.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { needsCompiler, netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
@@ -207,12 +207,12 @@ for (const [form, api] of forms) {
 
   testAgain(
     `${form}: to whom the peer's namespace is closed, the error names the process in it`,
-    needsRoot || nobodyCannotRead(),
+    needsRoot || needsSetpriv(),
     async t => {
       const netns = ownNetns(t)
       const [, b] = createVethPair({ name: 'a', netns, peer: 'b' })
       b.move({ pid: await processInNetns(t) })
-      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...AS_NOBODY]
+      return ['nsenter', `--net=/proc/${process.pid}/fd/${netns.fd}`, ...asNobody()]
     },
     async () => {
       const error = await failure(() => api.device('a').getVethPeer())
