@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -116,7 +116,7 @@ function load(): Shim {
   if (process.platform !== 'linux')
     throw shimError(`veth-nl speaks to the Linux kernel; this is ${process.platform}`)
   const file = shimFile(process.arch)
-  if (!existsSync(file)) throw shimError(`veth-nl: ${file} is missing.${howToBuild()}`)
+  if (!isThere(file)) throw shimError(`veth-nl: ${file} is missing.${howToBuild()}`)
   try {
     return createRequire(import.meta.url)(file)
   } catch (cause) {
@@ -137,9 +137,14 @@ export function compileCommand(compiler: string, output: string): string[] {
   return [...compiler.split(' '), ...flags.split(' '), '-o', output, SOURCE]
 }
 
+/** Unlike access(2), which existsSync() calls, stat(2) heeds the capabilities of a process. */
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
 function howToBuild(): string {
   const file = shimFile(process.arch)
-  const prebuilt = existsSync(PREBUILDS) ? readdirSync(PREBUILDS).join(', ') : ''
+  const prebuilt = isThere(PREBUILDS) ? readdirSync(PREBUILDS).join(', ') : ''
   const command = `mkdir -p ${dirname(file)} && ${compileCommand('cc', file).join(' ')}`
   return ` Prebuilt here: ${prebuilt || 'none'}. To build it, with any C compiler as cc:\n  ${command}`
 }
