@@ -63,7 +63,9 @@ describe('npm run demo', { skip: needsRoot }, () => {
 })
 
 testUnprivileged('npm run demo says what it needs', () => {
-  const { status, stderr } = run()
+  // As an import, for tsx does not see that an entry is a module where only a capability lets it look.
+  const entry = ['--import', 'tsx', '--input-type=module', '--eval', `await import('./src/cli/demo.ts')`]
+  const { status, stderr } = spawnSync(process.execPath, entry, { cwd: checkout, encoding: 'utf8' })
   assert.equal(status, 1)
   assert.match(stderr, /needs root: sudo npm run demo/)
 })
