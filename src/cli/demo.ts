@@ -57,14 +57,18 @@ function outcome({ sent, delivered }: Round) {
   return { sent, delivered }
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-try {
-  process.exitCode = (await demo(values.json)) ? 0 : 1
-} catch (error) {
-  if (!(error instanceof SystemError && error.code === 'EPERM')) throw error
-  console.error(
-    `The demo makes network namespaces and loads BPF programs, which needs root: sudo npm run demo`,
-  )
-  console.error(`(${error.message})`)
-  process.exitCode = 1
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+  try {
+    process.exitCode = (await demo(values.json)) ? 0 : 1
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === 'EPERM')) throw error
+    console.error(
+      'The demo makes network namespaces and loads BPF programs, which needs root: sudo npm run demo',
+    )
+    console.error(`(${error.message})`)
+    process.exitCode = 1
+  }
 }
+
+main()

@@ -63,9 +63,7 @@ describe('npm run demo', { skip: needsRoot }, () => {
 })
 
 testUnprivileged('npm run demo says what it needs', () => {
-  // As an import, for tsx does not see that an entry is a module where only a capability lets it look.
-  const entry = ['--import', 'tsx', '--input-type=module', '--eval', `await import('./src/cli/demo.ts')`]
-  const { status, stderr } = spawnSync(process.execPath, entry, { cwd: checkout, encoding: 'utf8' })
+  const { status, stderr } = run()
   assert.equal(status, 1)
   assert.match(stderr, /needs root: sudo npm run demo/)
 })
