@@ -52,7 +52,7 @@ class Entry {
   }
 }
 
-/** skipped: attributes that are known, costly, and decoded only by those who ask for them. */
+/** skipped: attributes that are known and costly, and that only a table of one's own decodes. */
 export function table<T>(rows: readonly Row<T>[], skipped: readonly number[] = []): Table<T> {
   const highest = Math.max(-1, ...rows.map(([type]) => type), ...skipped)
   const byType = new Array<Entry | undefined>(highest + 1).fill(undefined)
