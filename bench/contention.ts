@@ -22,7 +22,8 @@ export interface Responsiveness {
   /** Requests answered meanwhile, and the slowest of them. */
   readonly answered: number
   readonly slowest: number
-  /** See LoopDelay: the longest gap, and the longest that the program itself held the loop. */
+  /** See LoopDelay: 99 of 100 gaps, the longest one, and the longest that the program itself held the loop. */
+  readonly loopP99: number
   readonly loopDelay: number
   readonly loopHeld: number
   /** The slowest fs.stat(), which shares libuv's pool with our requests. */
@@ -129,7 +130,7 @@ async function feel(
   }
 
   const begun = performance.now()
-  const { delay, held } = await watchLoop('millisecond', () =>
+  const { delay, p99, held } = await watchLoop('millisecond', () =>
     Promise.all([
       begin().finally(noMoreIfNobodyAsks),
       ...Array.from({ length: requests }, ask),
@@ -140,7 +141,7 @@ async function feel(
     }),
   )
   const lasted = performance.now() - begun
-  return { lasted, answered, slowest, loopDelay: delay, loopHeld: held, stat: slowestStat }
+  return { lasted, answered, slowest, loopP99: p99, loopDelay: delay, loopHeld: held, stat: slowestStat }
 }
 
 async function isGone(canary: ReturnType<typeof device>): Promise<boolean> {

@@ -1,9 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 
-/** How long the event loop kept others waiting, at worst; milliseconds. */
+/** How long the event loop kept others waiting; milliseconds. */
 export interface LoopDelay {
   /** The longest gap between two callbacks, whatever the reason. */
   readonly delay: number
+  /** 99 of 100 gaps were no longer than this. */
+  readonly p99: number
   /**
    * The longest that the program itself held it: of one gap, what was spent neither asleep in the loop's poll, as
    * when the machine is late to wake it, nor runnable while others had the processors.
@@ -25,15 +27,16 @@ export async function watchLoop(
   work: () => Promise<unknown>,
 ): Promise<LoopDelay> {
   const file = openSync('/proc/self/schedstat', 'r') // the main thread's
-  const worst = { delay: 0, held: 0 }
+  const gaps: number[] = []
+  let held = 0
   let last = moment(file)
   let over = false
 
   const look = () => {
     const now = moment(file)
     const gap = now.time - last.time
-    worst.delay = Math.max(worst.delay, gap)
-    worst.held = Math.max(worst.held, gap - (now.idle - last.idle) - (now.withoutCpu - last.withoutCpu))
+    gaps.push(gap)
+    held = Math.max(held, gap - (now.idle - last.idle) - (now.withoutCpu - last.withoutCpu))
     last = now
     if (!over) again()
   }
@@ -47,7 +50,8 @@ export async function watchLoop(
     await new Promise(resolve => setTimeout(resolve, 2)) // the turn in which the work ended counts too
     closeSync(file)
   }
-  return worst
+  gaps.sort((a, b) => a - b)
+  return { delay: gaps.at(-1)!, p99: gaps[Math.floor(0.99 * (gaps.length - 1))]!, held }
 }
 
 /** Milliseconds since some beginning: by the clock, asleep in the poll, and runnable without a processor. */
