@@ -267,8 +267,8 @@ static void wake_janitor(struct environment *environment, enum janitor reason) {
 }
 
 /*
- * Under the lock. It is started once: making a thread took 16 ms while the kernel was busy. And at home only: in a
- * foreign namespace the thread would stay there, and pin it.
+ * Under the lock. It is started once, since making a thread is work for JavaScript's. And at home only: in a foreign
+ * namespace the thread would stay there, and pin it.
  */
 static int64_t ensure_janitor(struct environment *environment) {
   if (environment->janitor == RESTING) wake_janitor(environment, WATCHING);

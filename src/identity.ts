@@ -1,6 +1,6 @@
 import type { Limits } from './kernel/kernel.ts'
 import type { OwnNetns } from './veth/netns.ts'
-import { checkDevice, type DeviceRef } from './wire/device-ref.ts'
+import { checkDevice, type DeviceRef, printable } from './wire/device-ref.ts'
 import { type Netns, netnsLabel } from './wire/netns.ts'
 
 /** What a device's handle knows without asking: the same in both forms. */
@@ -22,7 +22,8 @@ export class DeviceIdentity {
   }
 
   toString(): string {
-    return `${this.name ?? `device ${this.index}`} in ${netnsLabel(this.netns)}`
+    const name = this.name === null ? `device ${this.index}` : printable(this.name)
+    return `${name} in ${netnsLabel(this.netns)}`
   }
 }
 

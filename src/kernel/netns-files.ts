@@ -62,8 +62,11 @@ export function currentInode(netns: Netns, shim: Shim): number {
 }
 
 export function identifyNetns(netns: Netns): Netns {
-  const inode = statSync(netns.path === '' ? OWN : netns.path).ino
-  return { path: netns.path, inode }
+  try {
+    return { path: netns.path, inode: statSync(netns.path === '' ? OWN : netns.path).ino }
+  } catch (error) {
+    throw unreachable(netns, error as NodeJS.ErrnoException)
+  }
 }
 
 /** Bind mounts of namespaces in this mount namespace, those of iproute2 first, each namespace once. */

@@ -1,5 +1,6 @@
 import { closeDescriptor } from '../bpf/descriptor.ts'
 import { quote } from '../wire/check-options.ts'
+import { SystemError } from '../wire/errors.ts'
 import { NETNS_DIRECTORY, type Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 
@@ -30,13 +31,24 @@ export function* createNetns(name: string | null): Operation<OwnNetns> {
 
 /**
  * Lets go of it: it ends when no process, socket or other name holds it either. A second time does nothing, nor
- * when its name stands for another namespace by now.
+ * when its name has gone or stands for another namespace by now.
  */
 export function* removeNetns(netns: OwnNetns): Operation<void> {
   if (netns.removed) return
+  if (netns.fd !== null) {
+    netns.removed = true // whatever close(2) says, the number is free
+    return yield* closeDescriptor(netns.fd)
+  }
+  if (yield* hasItsName(netns)) yield* ask<'remove netns'>({ kind: 'remove netns', path: netns.path })
   netns.removed = true
-  const { fd, path } = netns
-  if (fd !== null) return yield* closeDescriptor(fd)
-  const { inode } = yield* ask<'identify'>({ kind: 'identify', netns })
-  if (inode === netns.inode) yield* ask<'remove netns'>({ kind: 'remove netns', path })
+}
+
+function* hasItsName(netns: OwnNetns): Operation<boolean> {
+  try {
+    const { inode } = yield* ask<'identify'>({ kind: 'identify', netns })
+    return inode === netns.inode
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'ENOENT') return false
+    throw error
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, readSync, rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { xdpPass } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
@@ -43,6 +44,20 @@ for (const [form, api] of forms) {
     await counter.close()
     await assert.rejects(async () => await counter.read(), /is closed/)
   })
+
+  testInPrivateMounts(
+    `${form}: a namespace whose name somebody else has taken away is let go of`,
+    async () => {
+      const netns = await api.createNetns('blue')
+      execFileSync('umount', ['/run/netns/blue'])
+      rmSync('/run/netns/blue')
+      await netns.remove()
+      await assert.rejects(async () => await api.listLinks({ netns }), {
+        name: 'SystemError',
+        code: 'ENOENT',
+      })
+    },
+  )
 
   testInPrivateMounts(`${form}: a name that was given to another namespace is left to it`, async () => {
     const first = await api.createNetns('blue')
