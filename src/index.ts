@@ -72,11 +72,11 @@ export type { AsyncOptions, Options, VethEndOptions, VethPairOptions } from './o
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
-export type { ExplainOptions } from './veth/explain.ts'
 export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
-export { RepairError } from './veth/repair.ts'
-export type { Check, Place, Repair, Verdict } from './veth/verdict.ts'
+export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'
+export type { Check, CheckName, NeedsLeave, Place, Repair, RepairAction, Verdict } from './veth/verdict.ts'
+export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
 export {
   DecodeError,

@@ -8,11 +8,13 @@ import { listNapi, type Napi } from './netdev/napi.ts'
 import type { Link } from './rtnetlink/link.ts'
 import { deleteLink, getLink, moveLink, renameLink, setLink, setMtu } from './rtnetlink/link-operations.ts'
 import { byIndex, forEthtool } from './veth/by-index.ts'
-import { type ExplainOptions, explainRedirect } from './veth/explain.ts'
+import { explainRedirect } from './veth/explain.ts'
 import { getVethPair, refOf } from './veth/peer.ts'
 import { type ProbeOptions, type ProbeResult, probeRedirect } from './veth/probe.ts'
-import { type RepairResult, repairRedirect, type Undo, undoRepair } from './veth/repair.ts'
+import { type RepairOptions, type RepairResult, repairRedirect } from './veth/repair.ts'
+import { type Undo, undoRepair } from './veth/undo.ts'
 import type { Verdict } from './veth/verdict.ts'
+import type { ExplainOptions } from './veth/way.ts'
 import {
   type Attached,
   type AttachOptions,
@@ -114,7 +116,7 @@ export class Device extends DeviceIdentity {
   }
 
   /** @throws RepairError, with everything as it was. */
-  repairRedirect(options: ExplainOptions = {}): RepairHandle {
+  repairRedirect(options: RepairOptions = {}): RepairHandle {
     const { result, undo } = this.#perform(repairRedirect(this.ref, options))
     return new RepairHandle(result, undo, this.limits)
   }
@@ -152,15 +154,17 @@ export class XdpHandle {
 /** A repair that was made. */
 export class RepairHandle implements RepairResult {
   readonly before: Verdict
-  readonly after: Verdict
+  readonly after: Verdict | null
   readonly steps: RepairResult['steps']
+  readonly probe: RepairResult['probe']
   readonly #undo: readonly Undo[]
   readonly #limits: Limits
 
-  constructor({ before, after, steps }: RepairResult, undo: readonly Undo[], limits: Limits) {
+  constructor({ before, after, steps, probe }: RepairResult, undo: readonly Undo[], limits: Limits) {
     this.before = before
     this.after = after
     this.steps = steps
+    this.probe = probe
     this.#undo = undo
     this.#limits = limits
   }

@@ -77,6 +77,12 @@ export function* getFeatures(ref: DeviceRef): Operation<Features> {
   return byName(yield* readBits(ref))
 }
 
+/** Generic receive offload alone, without the tables that name all features. @throws NetlinkError ENODEV. */
+export function* getGro(ref: DeviceRef): Operation<Feature> {
+  const bits = yield* readBits(ref)
+  return bits.one(bits.names.indexOf('rx-gro'))
+}
+
 /**
  * Switches a feature, or all changeable members of a group, and reads back what became of it.
  * @throws FeatureError for an unknown or fixed feature, and for what the kernel did not do.
@@ -112,13 +118,22 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
 /** The bits as the kernel answered them. */
 class FeatureBits {
   readonly names: readonly string[]
-  readonly aliases: Map<string, string[]>
   readonly #reply: FeaturesReply
+  #aliases: Map<string, string[]> | undefined
 
   constructor(names: readonly string[], reply: FeaturesReply) {
     this.names = names
-    this.aliases = aliasesOf(names)
     this.#reply = reply
+  }
+
+  /** Made when somebody asks: one bit by the kernel's own name needs none. */
+  get aliases(): Map<string, string[]> {
+    this.#aliases ??= aliasesOf(this.names)
+    return this.#aliases
+  }
+
+  one(bit: number): Feature {
+    return { active: this.active(bit), wanted: this.wanted(bit), fixed: this.fixed(bit) }
   }
 
   active(bit: number): boolean {
@@ -154,7 +169,7 @@ function byName(bits: FeatureBits): Features {
   const features: Record<string, Feature> = Object.create(null)
   bits.names.forEach((name, bit) => {
     if (name !== '') {
-      features[name] = { active: bits.active(bit), wanted: bits.wanted(bit), fixed: bits.fixed(bit) }
+      features[name] = bits.one(bit)
     }
   })
   for (const [alias, names] of bits.aliases) {

@@ -14,7 +14,7 @@ import {
   type LinkChange,
   writeHeader,
 } from './link-change.ts'
-import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
+import { IFINFOMSG_SIZE, IFLA, RTEXT_FILTER, RTM } from './numbers.ts'
 
 /**
  * One link. A round trip of some microseconds, whatever the number of links.
@@ -22,6 +22,13 @@ import { IFINFOMSG_SIZE, IFLA, RTM } from './numbers.ts'
  */
 export function* getLink(ref: DeviceRef): Operation<Link> {
   return yield* get(linkRequest(ref), decodeLink)
+}
+
+/** The same without its counters, which are a quarter of the answer. */
+export function* getLinkState(ref: DeviceRef): Operation<Link> {
+  const message = linkRequest(ref)
+  message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
+  return yield* get(message, decodeLink)
 }
 
 /**

@@ -1,68 +1,166 @@
-import { type Feature, getFeatures } from '../ethtool/features.ts'
+import { getChannels } from '../ethtool/channels.ts'
+import { type Feature, getGro } from '../ethtool/features.ts'
 import { getXdpFeatures, type XdpFeature } from '../netdev/device.ts'
 import { listNapi } from '../netdev/napi.ts'
 import type { Link } from '../rtnetlink/link.ts'
-import { getLink } from '../rtnetlink/link-operations.ts'
+import { getLinkState } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
-import { UnsupportedError } from '../wire/errors.ts'
+import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { getVethPair, refOf, type VethEnd } from './peer.ts'
 import { PeerError } from './peer-error.ts'
+import { type ExplainOptions, SHORT_FRAME, type Way } from './way.ts'
 
-/** What the kernel says of the two ends of a redirect. */
+/** What the kernel says of a frame's way, as far as it matters on that way. */
 export interface RedirectFacts {
   /** uname -r. */
   readonly release: string
   /** This process, for commands that reach a namespace through it. */
   readonly pid: number
-  readonly target: VethEnd
-  /** null before Linux 6.3, which has no such bits. */
-  readonly targetXdpFeatures: readonly XdpFeature[] | null
-  /** null for a target that is no veth, and for a peer out of reach. */
+  readonly way: Way
+  /** Where the program runs; null when nobody asked. */
+  readonly from: FromFacts | null
+  readonly ref: DeviceRef
+  /** null when there is no such device. */
+  readonly target: TargetFacts | null
+  /** null for a target that is no veth, and for a peer of which nothing is known. */
   readonly peer: PeerFacts | null
-  /** Of a peer out of reach: why, and what is known of it all the same. */
+  /** Of a peer out of reach: why. */
   readonly unreachable: PeerError | null
 }
 
-export interface PeerFacts {
-  readonly netns: Netns
-  readonly link: Link
-  readonly gro: Feature
-  /** How many NAPI instances it has; null before Linux 6.8, which does not tell. */
-  readonly napi: number | null
+export interface FromFacts extends Ability {
+  readonly ref: DeviceRef
+  /** null when there is no such device. */
+  readonly link: Link | null
 }
 
-/** @throws NetlinkError ENODEV when there is no such target. */
-export function* gatherFacts(ref: DeviceRef): Operation<RedirectFacts> {
+export interface TargetFacts extends VethEnd, Ability {
+  /** null where they make no difference. */
+  readonly queues: Queues | null
+}
+
+export interface Ability {
+  /** null before Linux 6.3, which has no such bits, and where they make no difference. */
+  readonly xdpFeatures: readonly XdpFeature[] | null
+}
+
+export interface PeerFacts {
+  /** null when only its link is known, from outside. */
+  readonly netns: Netns | null
+  readonly link: Link
+  /** null when only its link is known. */
+  readonly gro: Feature | null
+  /** How many NAPI instances it has; null before Linux 6.8, which does not tell. */
+  readonly napi: number | null
+  readonly queues: Queues | null
+}
+
+/** The queues in use, of those that were allocated when the link was made. */
+export interface Queues {
+  readonly rx: number
+  readonly tx: number
+  readonly evidence: string
+}
+
+/** @throws NetlinkError or SystemError when the kernel cannot be asked; but that there is no such target is a fact. */
+export function* gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
   const { release, pid } = yield* ask<'self'>({ kind: 'self' })
   const { target, peer, unreachable } = yield* bothEnds(ref)
-  const targetXdpFeatures = yield* ifSupported(getXdpFeatures(refOf(target)))
+  const from =
+    options.from === undefined ? null : yield* fromFacts({ netns: ref.netns, device: options.from })
+  const way = wayOf(options, from?.link ?? target?.link ?? null)
+  const peerLink = peer ?? glimpse(unreachable)
+  const peerFacts = peerLink === null ? null : yield* peerFactsOf(peerLink, way)
   return {
     release,
     pid,
-    target,
-    targetXdpFeatures,
-    peer: peer === null ? null : yield* peerFacts(peer),
+    way,
+    from,
+    ref,
+    target: target === null ? null : yield* targetFacts(target, peerFacts, way),
+    peer: peerFacts,
     unreachable,
   }
+}
+
+/** The mode that counts is the one that the program in question runs in, unless the caller knows better. */
+function wayOf(options: ExplainOptions, runsOn: Link | null): Way {
+  const { via = 'redirect', frameSize = SHORT_FRAME, multiBuffer = false, from } = options
+  const attached = via === 'tx' || from !== undefined ? runsOn?.xdp?.mode : undefined
+  const mode = options.mode ?? (attached === 'generic' ? 'generic' : 'native')
+  return { via, mode, frameSize, multiBuffer }
 }
 
 function* bothEnds(ref: DeviceRef) {
   try {
     return { ...(yield* getVethPair(ref)), unreachable: null }
   } catch (error) {
+    if (isNoDevice(error)) return { target: null, peer: null, unreachable: null }
     if (!(error instanceof PeerError)) throw error
-    const target = { netns: ref.netns, link: yield* getLink(ref) }
+    const target = { netns: ref.netns, link: yield* getLinkState(ref) }
     const unreachable = error.code === 'ERR_VETH_NL_PEER_UNREACHABLE' ? error : null
     return { target, peer: null, unreachable }
   }
 }
 
-function* peerFacts(peer: VethEnd): Operation<PeerFacts> {
-  const { gro } = yield* getFeatures(refOf(peer))
-  const napi = yield* ifSupported(listNapi(refOf(peer)))
-  return { ...peer, gro, napi: napi?.length ?? null }
+function isNoDevice(error: unknown): boolean {
+  return error instanceof NetlinkError && error.code === 'ENODEV' && error.syscall === 'RTM_GETLINK'
+}
+
+/** The peer's link, as the kernel may tell it without anybody's entering the peer's namespace. */
+function glimpse(unreachable: PeerError | null): { netns: null; link: Link } | null {
+  return unreachable === null || unreachable.peer === null ? null : { netns: null, link: unreachable.peer }
+}
+
+function* fromFacts(ref: DeviceRef): Operation<FromFacts> {
+  try {
+    const link = yield* getLinkState(ref)
+    return { ref, link, xdpFeatures: yield* xdpFeaturesOf({ netns: ref.netns, link }) }
+  } catch (error) {
+    if (isNoDevice(error)) return { ref, link: null, xdpFeatures: null }
+    throw error
+  }
+}
+
+function* targetFacts(end: VethEnd, peer: PeerFacts | null, way: Way): Operation<TargetFacts> {
+  if (way.mode === 'generic' || way.via === 'tx') return { ...end, xdpFeatures: null, queues: null }
+  // One tx queue is never too many.
+  const queues = (peer?.queues?.tx ?? 1) > 1 ? yield* queuesOf(end) : null
+  return { ...end, xdpFeatures: yield* xdpFeaturesOf(end), queues }
+}
+
+function* peerFactsOf(
+  { netns, link }: { netns: Netns | null; link: Link },
+  { mode }: Way,
+): Operation<PeerFacts> {
+  if (netns === null || mode === 'generic') return { netns, link, gro: null, napi: null, queues: null }
+  const end = { netns, link }
+  const gro = yield* getGro(refOf(end))
+  const napi = yield* ifSupported(listNapi(refOf(end)))
+  return { netns, link, gro, napi: napi?.length ?? null, queues: yield* queuesOf(end) }
+}
+
+function xdpFeaturesOf(end: VethEnd): Operation<XdpFeature[] | null> {
+  return ifSupported(getXdpFeatures(refOf(end)))
+}
+
+/** The link tells only how many were allocated. */
+function* queuesOf(end: VethEnd): Operation<Queues> {
+  const { numRxQueues, numTxQueues } = end.link
+  const allocated = { rx: numRxQueues, tx: numTxQueues }
+  if (numRxQueues <= 1 && numTxQueues <= 1) {
+    return { ...allocated, evidence: 'RTM_GETLINK: no more than one of each is allocated' }
+  }
+  try {
+    const { rx, tx, combined } = yield* getChannels(refOf(end))
+    return { rx: rx + combined, tx: tx + combined, evidence: 'ETHTOOL_MSG_CHANNELS_GET' }
+  } catch (error) {
+    // A veth before channels: all that are allocated are in use.
+    if (!(error instanceof NetlinkError && error.code === 'EOPNOTSUPP')) throw error
+    return { ...allocated, evidence: 'RTM_GETLINK: as allocated, which this kernel does not let be changed' }
+  }
 }
 
 function* ifSupported<T>(operation: Operation<T>): Operation<T | null> {

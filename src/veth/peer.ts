@@ -1,5 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
-import { getLink, getLinkThrough } from '../rtnetlink/link-operations.ts'
+import { getLinkState, getLinkThrough } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
@@ -37,7 +37,7 @@ export type OutOfReach = 'not found' | 'refused' | 'moving'
  */
 export function* getVethPair(ref: DeviceRef): Operation<VethPair> {
   for (let attempt = 1; ; attempt++) {
-    const link = yield* getLink(ref)
+    const link = yield* getLinkState(ref)
     if (link.kind !== 'veth') throw notVeth(ref, link)
     const where = yield* peerNetns(ref.netns, link)
     const peer = where === null ? 'not found' : yield* peerIn(where, link)
@@ -58,7 +58,7 @@ function* peerNetns(netns: Netns, { linkNetnsId }: Link): Operation<Netns | null
 
 function* peerIn(netns: Netns, { index, link }: Link): Operation<VethEnd | OutOfReach> {
   try {
-    const peer = yield* getLink({ netns, device: link })
+    const peer = yield* getLinkState({ netns, device: link })
     return peer.kind === 'veth' && peer.link === index ? { netns, link: peer } : 'moving'
   } catch (error) {
     if (!isOutOfReach(error)) throw error

@@ -12,9 +12,9 @@ import { getLink } from '../rtnetlink/link-operations.ts'
 import { checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { ask, type Operation } from '../wire/operation.ts'
-import { SHORT_FRAME } from './explain.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { probeFrame } from './probe-frame.ts'
+import { SHORT_FRAME } from './way.ts'
 
 export interface ProbeOptions {
   /** 64 when left out. */

@@ -1,30 +1,46 @@
-import { FeatureError, getFeatures, setFeature } from '../ethtool/features.ts'
-import { getLink, setLink } from '../rtnetlink/link-operations.ts'
-import type { DeviceRef } from '../wire/device-ref.ts'
+import { closeOnce } from '../bpf/descriptor.ts'
+import { xdpPass } from '../bpf/programs.ts'
+import { getChannels, setChannels } from '../ethtool/channels.ts'
+import { FeatureError, setFeature } from '../ethtool/features.ts'
+import { setLink } from '../rtnetlink/link-operations.ts'
+import { quote } from '../wire/check-options.ts'
+import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
-import { type ExplainOptions, explainRedirect } from './explain.ts'
+import { explainRedirect } from './explain.ts'
 import { getVethPair, refOf } from './peer.ts'
-import type { Repair, Verdict } from './verdict.ts'
+import { type ProbeResult, probeRedirect } from './probe.ts'
+import { LONGEST_MTU_WITHOUT_FRAGMENTS } from './repairs.ts'
+import { type Undo, undoRepair } from './undo.ts'
+import { NEEDS_LEAVE, type NeedsLeave, type Repair, type Verdict } from './verdict.ts'
+import { checkExplainOptions, type ExplainOptions } from './way.ts'
+import { attachXdp } from './xdp.ts'
+
+export interface RepairOptions extends ExplainOptions {
+  /** Only says what would be done. */
+  readonly dryRun?: boolean
+  /** The steps that need leave: 'native program' occupies the peer's XDP slot, 'target down and up' drops traffic. */
+  readonly allow?: readonly NeedsLeave[]
+  /** Sends frames after the repair, and takes it back when they do not arrive. */
+  readonly probe?: boolean
+}
 
 /** What repairRedirect() found, did and left. */
 export interface RepairResult {
   readonly before: Verdict
-  readonly after: Verdict
-  /** What was done, in order; nothing when the redirect would have arrived anyway. */
+  /** null after a dry run. */
+  readonly after: Verdict | null
+  /** What was done, in order, or after a dry run would be; nothing when the redirect would have arrived anyway. */
   readonly steps: readonly Repair[]
+  /** null unless it was asked for. */
+  readonly probe: ProbeResult | null
 }
 
-/** What takes one step back, by the devices' indexes: a name may change meanwhile. */
-export type Undo =
-  | { readonly kind: 'link down'; readonly ref: DeviceRef }
-  | { readonly kind: 'gro'; readonly ref: DeviceRef; readonly on: boolean }
-
-/** A repair that did not help; everything that it had changed is as it was. */
+/** A repair that did not help, or was not allowed; everything that it had changed is as it was. */
 export class RepairError extends Error {
   override name = 'RepairError'
   readonly code = 'ERR_VETH_NL_REPAIR'
-  /** The step that failed, or null when all went well and the redirect would still fail, or none is known. */
+  /** The step that failed or was not allowed, or null when the redirect would still fail, or no step is known. */
   readonly step: Repair | null
   /** The verdict after the steps, or before them when one failed. */
   readonly verdict: Verdict
@@ -37,34 +53,75 @@ export class RepairError extends Error {
 }
 
 /**
- * Takes the verdict's first step, asks again, and goes on until the redirect would arrive: what one step does may
- * make the next one needless.
- * @throws RepairError when a step fails or the redirect would still not arrive.
+ * Takes the verdict's first step, asks again, and goes on until the frame would arrive: what one step does may make
+ * the next one needless.
+ * @throws RepairError when a step fails or is not allowed, or the frame would still not arrive.
  */
 export function* repairRedirect(
   ref: DeviceRef,
-  options: ExplainOptions,
+  options: RepairOptions,
 ): Operation<{ result: RepairResult; undo: Undo[] }> {
-  const before = yield* explainRedirect(ref, options)
+  const { dryRun = false, allow = [], probe = false, ...way } = checked(options)
+  const before = yield* explainRedirect(ref, way)
+  if (dryRun) {
+    const steps = before.repairs
+    return { result: { before, after: null, steps, probe: null }, undo: [] }
+  }
   const steps: Repair[] = []
   const undo: Undo[] = []
   let verdict = before
   let step: Repair | null = null
   try {
     while (verdict.delivers !== true) {
+      for (const planned of verdict.repairs) insistOnLeave(planned, allow, verdict)
       step = verdict.repairs.find(({ action }) => !steps.some(taken => taken.action === action)) ?? null
       if (step === null) throw new RepairError(noStepLeft(steps, verdict), null, verdict)
       yield* take(ref, step, undo)
       steps.push(step)
       step = null
-      verdict = yield* explainRedirect(ref, options)
+      verdict = yield* explainRedirect(ref, way)
     }
-    return { result: { before, after: verdict, steps }, undo }
+    const proof = probe ? yield* proven(ref, way, verdict) : null
+    return { result: { before, after: verdict, steps, probe: proof }, undo }
   } catch (error) {
-    yield* sheltered(undoRepair(undo))
-    if (step === null || !(error instanceof SystemError || error instanceof FeatureError)) throw error
-    throw new RepairError(`'${step.command}' failed: ${error.message}`, step, verdict, { cause: error })
+    const failed = told(error as Error, step, verdict)
+    try {
+      yield* sheltered(undoRepair(undo))
+    } catch (undoing) {
+      const message = `${failed.message}; and it could not be taken back: ${(undoing as Error).message}`
+      throw new RepairError(message, step, verdict, { cause: undoing })
+    }
+    throw failed
   }
+}
+
+function checked(options: RepairOptions): RepairOptions {
+  checkExplainOptions('repairRedirect()', options, ['dryRun', 'allow', 'probe'])
+  for (const name of ['dryRun', 'probe'] as const) {
+    const value = options[name]
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new TypeError(`${name} must be true or false, not ${quote(value)}`)
+    }
+  }
+  const { allow = [], probe, via = 'redirect' } = options
+  if (!Array.isArray(allow)) throw new TypeError(`allow must be a list of steps, not ${quote(allow)}`)
+  for (const action of allow) {
+    if (!NEEDS_LEAVE.includes(action)) {
+      throw new TypeError(`allow takes ${NEEDS_LEAVE.map(quote).join(' and ')}, not ${quote(action)}`)
+    }
+  }
+  if (probe && via !== 'redirect') throw new TypeError(`what goes via '${via}' cannot be probed`)
+  return options
+}
+
+function insistOnLeave(step: Repair, allow: readonly NeedsLeave[], verdict: Verdict): void {
+  if (!step.needsLeave || allow.some(action => action === step.action)) return
+  const why =
+    step.action === 'native program'
+      ? `it occupies the XDP slot of ${step.device}`
+      : `it drops what ${step.device} carries meanwhile, and its routes`
+  const message = `'${step.action}' is needed, and must be allowed: ${why}; allow: ['${step.action}']`
+  throw new RepairError(message, step, verdict)
 }
 
 function noStepLeft(steps: readonly Repair[], { summary }: Verdict): string {
@@ -73,29 +130,29 @@ function noStepLeft(steps: readonly Repair[], { summary }: Verdict): string {
     : `the repair did not help and was undone: ${summary}`
 }
 
-/** Takes the steps back, last one first, as far as they were taken. */
-export function* undoRepair(undo: readonly Undo[]): Operation<void> {
-  for (const step of undo.toReversed()) {
-    if (step.kind === 'gro') {
-      const { gro } = yield* getFeatures(step.ref)
-      if (gro.wanted !== step.on) yield* setFeature(step.ref, 'gro', step.on)
-    } else {
-      const { up } = yield* getLink(step.ref)
-      if (up) yield* setLink(step.ref, { up: false })
-    }
-  }
+function* proven(ref: DeviceRef, { frameSize }: ExplainOptions, verdict: Verdict): Operation<ProbeResult> {
+  const proof = yield* probeRedirect(ref, {
+    ...(frameSize === undefined ? {} : { size: frameSize }),
+  })
+  if (proof.delivered === proof.sent) return proof
+  const message = `${proof.delivered} of ${proof.sent} frames arrived (${proof.code ?? 'no errno'}), and the repair was undone`
+  throw new RepairError(message, null, verdict)
+}
+
+function told(error: Error, step: Repair | null, verdict: Verdict): Error {
+  if (step === null || !(error instanceof SystemError || error instanceof FeatureError)) return error
+  return new RepairError(`'${step.command}' failed: ${error.message}`, step, verdict, { cause: error })
 }
 
 /** Notes how to take a step back before it takes it: whatever interrupts it comes too late for that. */
-function* take(ref: DeviceRef, { action }: Repair, undo: Undo[]): Operation<void> {
-  const { target, peer } = yield* getVethPair(ref)
-  const end = refOf(action === 'target up' ? target : peer)
-  switch (action) {
+function* take(ref: DeviceRef, step: Repair, undo: Undo[]): Operation<void> {
+  const pair = yield* getVethPair(ref)
+  const end = refOf(pair[step.end])
+  switch (step.action) {
     case 'target up':
     case 'peer up':
-      undo.push({ kind: 'link down', ref: end })
-      yield* setLink(end, { up: true })
-      return
+      undo.push({ kind: 'up', ref: end, up: false })
+      return yield* setLink(end, { up: true })
     case 'gro on':
       undo.push({ kind: 'gro', ref: end, on: false })
       yield* setFeature(end, 'gro', true)
@@ -105,5 +162,25 @@ function* take(ref: DeviceRef, { action }: Repair, undo: Undo[]): Operation<void
       yield* setFeature(end, 'gro', false)
       yield* setFeature(end, 'gro', true)
       return
+    case 'set channels': {
+      const { rx, tx } = yield* getChannels(end)
+      undo.push({ kind: 'channels', ref: end, counts: { rx, tx } })
+      yield* setChannels(end, step.channels ?? {})
+      return
+    }
+    case 'native program':
+      return yield* attachPass(end, pair.target.link.mtu, undo)
+    case 'target down and up':
+      undo.push({ kind: 'up', ref: end, up: true })
+      yield* setLink(end, { up: false })
+      return yield* setLink(end, { up: true })
   }
+}
+
+/** It outlives this process, and nothing is kept open: its id is enough to take it off again. */
+function* attachPass(peer: IndexRef, targetMtu: number, undo: Undo[]): Operation<void> {
+  const hasFrags = targetMtu > LONGEST_MTU_WITHOUT_FRAGMENTS
+  const { programId, held } = yield* attachXdp(peer, { ...xdpPass(), hasFrags }, { mode: 'native' })
+  undo.push({ kind: 'native program', ref: peer, programId })
+  yield* closeOnce(held)
 }

@@ -1,52 +1,86 @@
 /** One fact that decides whether a redirect arrives, and how it is known. */
 export interface Check {
-  readonly name:
-    | 'kind'
-    | 'takes redirects'
-    | 'target up'
-    | 'frame fits target'
-    | 'peer reached'
-    | 'peer up'
-    | 'peer NAPI'
-    | 'peer GRO'
-    | 'peer native program'
-    | 'frame fits peer'
+  readonly name: CheckName
   readonly device: string
   /** The namespace, in words: 'netns blue'. */
   readonly netns: string
   readonly value: boolean | number | string | null
-  /** true: a redirect passes here; false: it fails here; null: this alone decides nothing, or is not known. */
+  /** true: a frame passes here; false: it is lost here; null: this alone decides nothing, or is not known. */
   readonly ok: boolean | null
   /** Which message of the kernel's, or which rule for which kernel, says so. */
   readonly evidence: string
 }
 
-/** Where in the kernel a failing redirect shows. */
+/** In the order in which a verdict has them: where the program runs, the target, its peer. */
+export type CheckName =
+  | 'from'
+  | 'from up'
+  | 'from runs native programs'
+  | 'from program'
+  | 'target'
+  | 'kind'
+  | 'driver'
+  | 'program'
+  | 'takes redirects'
+  | 'takes fragments'
+  | 'target up'
+  | 'frame fits target'
+  | 'peer reached'
+  | 'peer up'
+  | 'peer GRO'
+  | 'peer native program'
+  | 'peer NAPI'
+  | 'peer wakes'
+  | 'peer tx queues'
+  | 'frame fits peer'
+
+/** Where in the kernel a frame is lost. */
 export interface Place {
-  /** The kernel function that refuses the frame. */
+  /** The kernel function that refuses or drops it. */
   readonly function: string
   /** The tracepoint that reports it, as an error or among its drops; null where none does. */
-  readonly tracepoint: 'xdp:xdp_redirect_err' | 'xdp:xdp_devmap_xmit' | null
+  readonly tracepoint: 'xdp:xdp_redirect_err' | 'xdp:xdp_devmap_xmit' | 'xdp:xdp_bulk_tx' | null
+  /** The counter that grows, and of which device; null where none does. */
+  readonly counter: string | null
 }
+
+/** A change that can help. */
+export type RepairAction =
+  | 'target up'
+  | 'peer up'
+  | 'gro on'
+  | 'gro off and on'
+  | 'set channels'
+  | 'native program'
+  | 'target down and up'
+
+/** What repairRedirect() does only when it is allowed: it occupies the peer's XDP slot, or drops traffic. */
+export const NEEDS_LEAVE = ['native program', 'target down and up'] as const
+export type NeedsLeave = (typeof NEEDS_LEAVE)[number]
 
 /** One step that helps; a verdict lists those that are needed in the order in which they must be taken. */
 export interface Repair {
-  readonly action: 'peer up' | 'target up' | 'gro on' | 'gro off and on'
+  readonly action: RepairAction
+  readonly end: 'target' | 'peer'
   readonly device: string
   readonly netns: string
   /** What to type in a shell to the same effect. */
   readonly command: string
+  /** repairRedirect() takes it only when its `allow` names it. */
+  readonly needsLeave: boolean
+  /** How many queues 'set channels' sets; null with any other action. */
+  readonly channels: { readonly rx: number } | { readonly tx: number } | null
 }
 
-/** Whether a redirect into a veth will arrive, and why. */
+/** Whether a frame will arrive at the other end of a veth, and why. */
 export interface Verdict {
-  /** null: a fact that decides it cannot be had; the summary says which. */
+  /** null: a fact that decides it cannot be had; the summary says which, and how to get it. */
   readonly delivers: boolean | null
   /** The errno's name that the kernel will report: 'ENXIO'; null when it delivers, or is silent. */
   readonly code: string | null
   readonly where: Place | null
   readonly checks: readonly Check[]
   readonly repairs: readonly Repair[]
-  /** One or two sentences for people. */
+  /** A few sentences for people. */
   readonly summary: string
 }

@@ -30,7 +30,7 @@ const CALLS: readonly [words: string, call: (api: Api, lo: AnyDevice) => unknown
   [
     'null for a verdict',
     (_, lo) => lo.explainRedirect(wrong(null)),
-    /explainRedirect\(\) takes \{ frameSize \}/,
+    /explainRedirect\(\) takes \{ via, mode, frameSize, multiBuffer, from \}/,
   ],
   ['a feature in an object', (_, lo) => lo.setFeature(wrong({ gro: true }), true), /a feature has a name/],
   ['a program by a word', (_, lo) => lo.attachXdp(wrong('pass')), /a program is what xdpPass\(\)/],

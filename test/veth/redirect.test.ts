@@ -8,8 +8,8 @@ const frames = { skip: needsRoot || needsLiveFrames || needsGroNapi }
 
 /** What a fresh pair answers: the place and the errno depend on whether devices have xdp-features. */
 const FRESH = kernelHas(6, 3)
-  ? { code: 'EOPNOTSUPP', where: { function: '__xdp_enqueue', tracepoint: 'xdp:xdp_redirect_err' } }
-  : { code: 'ENXIO', where: { function: 'veth_xdp_xmit', tracepoint: 'xdp:xdp_devmap_xmit' } }
+  ? { code: 'EOPNOTSUPP', function: '__xdp_enqueue', tracepoint: 'xdp:xdp_redirect_err' }
+  : { code: 'ENXIO', function: 'veth_xdp_xmit', tracepoint: 'xdp:xdp_devmap_xmit' }
 
 /** The ends of a pair in two namespaces, both up: what is redirected into vt arrives at vp. */
 async function pair(api: Api, t: TestContext): Promise<{ target: AnyDevice; peer: AnyDevice }> {
@@ -45,7 +45,9 @@ for (const [form, api] of forms) {
   test(`${form}: a redirect into a fresh pair vanishes, and the verdict says why`, frames, async t => {
     const { target } = await pair(api, t)
     const verdict = await target.explainRedirect()
-    assert.deepEqual([verdict.delivers, verdict.code, verdict.where], [false, FRESH.code, FRESH.where])
+    const { delivers, code: predicted, where } = verdict
+    assert.deepEqual([delivers, predicted], [false, FRESH.code])
+    assert.deepEqual([where?.function, where?.tracepoint], [FRESH.function, FRESH.tracepoint])
     assert.deepEqual(await actions(target), ['gro on'])
     assert.match(verdict.summary, /its peer vp in netns of descriptor \d+ has no NAPI/)
     assert.match(verdict.summary, /ethtool -K vp gro on$/)
@@ -197,11 +199,5 @@ for (const [form, api] of forms) {
     ]) {
       await assert.rejects(async () => await lo.probeRedirect(options), RangeError)
     }
-  })
-
-  test(`${form}: a redirect into what is no veth is not judged`, { skip: needsRoot }, async t => {
-    const netns = ownNetns(t)
-    const { delivers, repairs, checks } = await api.device('lo', { netns }).explainRedirect()
-    assert.deepEqual([delivers, repairs, checks.map(check => check.name)], [null, [], ['kind']])
   })
 }

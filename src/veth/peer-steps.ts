@@ -1,0 +1,144 @@
+import { printable } from '../wire/device-ref.ts'
+import type { PeerFacts, RedirectFacts, TargetFacts } from './facts.ts'
+import { longestFrame } from './frame-room.ts'
+import { groStartsNapi, hasNapi, hasNativeProgram, napiRule } from './napi-rule.ts'
+import { at, FLAGS, fact, type Loss, type Step, step, subjectOf, unknown } from './step.ts'
+import { room, tooLong } from './target-steps.ts'
+import type { Place } from './verdict.ts'
+
+/** What the driver of a veth looks at when it gets a frame for the peer, in its order. */
+export function peerSteps(facts: RedirectFacts, target: TargetFacts): Step[] {
+  const { peer, unreachable, way } = facts
+  if (peer === null) {
+    const why = unreachable?.message ?? `${printable(target.link.name)} has lost its peer`
+    return [unknown('peer reached', subjectOf(target), false, why, why)]
+  }
+  const outside =
+    unreachable === null
+      ? []
+      : [
+          fact(
+            'peer reached',
+            subjectOf(target),
+            false,
+            `${unreachable.message}; seen by IFLA_TARGET_NETNSID`,
+          ),
+        ]
+  if (way.mode === 'generic')
+    return [...outside, peerUp(facts, target, peer), frameFitsPeer(facts, target, peer)]
+  return [
+    ...outside,
+    peerUp(facts, target, peer),
+    ...gro(peer),
+    fact(
+      'peer native program',
+      subjectOf(peer),
+      hasNativeProgram(peer.link),
+      `RTM_GETLINK: IFLA_XDP says ${peer.link.xdp?.mode ?? 'none'}`,
+    ),
+    peerNapi(facts, target, peer),
+    ...queues(target, peer),
+    ...(way.via === 'tx' ? [peerWakes(facts, peer)] : []),
+    frameFitsPeer(facts, target, peer),
+  ]
+}
+
+/** Nobody to take frames off a ring: veth_xdp_xmit() refuses the whole bulk. */
+function refusedByPeer({ way }: RedirectFacts, target: TargetFacts, because: string): Loss {
+  const name = printable(target.link.name)
+  const where: Place =
+    way.via === 'tx'
+      ? {
+          function: 'veth_xdp_xmit',
+          tracepoint: 'xdp:xdp_bulk_tx',
+          counter: `rx_queue_N_xdp_tx_errors of ${name}`,
+        }
+      : { function: 'veth_xdp_xmit', tracepoint: 'xdp:xdp_devmap_xmit', counter: `tx_dropped of ${name}` }
+  return { code: 'ENXIO', where, because }
+}
+
+/** In generic mode the frame is an skb by then, sent as any other; what is lost there is only counted. */
+function lostInGeneric(target: TargetFacts, because: string): Loss {
+  const counter = `tx_dropped of ${printable(target.link.name)}`
+  return { code: null, where: { function: 'veth_xmit', tracepoint: null, counter }, because }
+}
+
+function peerUp(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
+  const { up, name } = peer.link
+  const because = `its peer ${printable(name)} is down`
+  const loss =
+    facts.way.mode === 'generic' ? lostInGeneric(target, because) : refusedByPeer(facts, target, because)
+  return step('peer up', subjectOf(peer), up, up, FLAGS, loss)
+}
+
+function gro(peer: PeerFacts): Step[] {
+  if (peer.gro === null) return []
+  const { wanted, active } = peer.gro
+  const evidence = `ETHTOOL_MSG_FEATURES_GET: rx-gro wanted ${wanted}, active ${active}`
+  return [fact('peer GRO', subjectOf(peer), wanted, evidence)]
+}
+
+function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
+  const about = subjectOf(peer)
+  const { napi, queues: inUse } = peer
+  const has = hasNapi(facts.release, peer)
+  if (has === null) {
+    const because = `whether GRO is wanted at its peer ${at(about)} cannot be seen from here, and that decides whether it has NAPI`
+    return unknown('peer NAPI', about, null, facts.unreachable?.message ?? because, because)
+  }
+  if (napi !== null && inUse !== null && napi > 0 && napi < inUse.rx) {
+    const evidence = `NETDEV_CMD_NAPI_GET: ${napi} instances; ${inUse.rx} receive queues (${inUse.evidence})`
+    const because = `its peer ${at(about)} has NAPI on ${napi} of ${inUse.rx} receive queues, and the CPU chooses the queue`
+    return unknown('peer NAPI', about, napi, evidence, because)
+  }
+  const evidence =
+    napi !== null
+      ? `NETDEV_CMD_NAPI_GET: ${napi} instances${inUse === null ? '' : `; ${inUse.rx} receive queues (${inUse.evidence})`}`
+      : `inferred, as this kernel has no napi-get or the peer is out of reach: ${napiRule(facts.release)}`
+  const loss = refusedByPeer(facts, target, `its peer ${at(about)} has no NAPI`)
+  return step('peer NAPI', about, has, has, evidence, loss)
+}
+
+/** Attaching to the peer needs as many receive queues there; the target's xdp-features need it the other way round. */
+function queues(target: TargetFacts, peer: PeerFacts): Step[] {
+  if (peer.queues === null) return []
+  const { tx, evidence } = peer.queues
+  const against =
+    target.queues === null
+      ? ''
+      : `; ${target.queues.rx} receive queues at the target (${target.queues.evidence})`
+  return [fact('peer tx queues', subjectOf(peer), tx, `${evidence}${against}`)]
+}
+
+/**
+ * After XDP_TX the driver wakes the other end's NAPI only if that end has a program: with GRO alone the frames stay
+ * in its ring, 256 a queue. Measured on 6.18; source: veth_xdp_flush(), which tests rcv_rq->xdp_prog, up to 7.3.
+ */
+function peerWakes({ release }: RedirectFacts, peer: PeerFacts): Step {
+  const about = subjectOf(peer)
+  const ok = hasNativeProgram(peer.link) || !groStartsNapi(release)
+  const evidence = 'veth_xdp_flush() wakes the other end only if that has a native program'
+  const because = `its peer ${at(about)} has NAPI by GRO alone, which XDP_TX does not wake: frames stay in its ring`
+  const where: Place = { function: 'veth_xdp_flush', tracepoint: null, counter: null }
+  return step('peer wakes', about, ok, ok, evidence, { code: null, where, because })
+}
+
+function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
+  const { mtu, name } = peer.link
+  const longest = longestFrame(mtu)
+  const because = tooLong(way.frameSize, longest, name, mtu)
+  const where: Place =
+    way.via === 'tx'
+      ? {
+          function: 'veth_xdp_xmit',
+          tracepoint: 'xdp:xdp_bulk_tx',
+          counter: `rx_queue_N_xdp_tx_errors of ${printable(target.link.name)}`,
+        }
+      : {
+          function: 'veth_xdp_xmit',
+          tracepoint: 'xdp:xdp_devmap_xmit',
+          counter: `tx_queue_N_xdp_xmit_errors of ${printable(target.link.name)}`,
+        }
+  const loss = way.mode === 'generic' ? lostInGeneric(target, because) : { code: null, where, because }
+  return step('frame fits peer', subjectOf(peer), way.frameSize, way.frameSize <= longest, room(mtu), loss)
+}

@@ -1,0 +1,55 @@
+import { checkOptions, quote } from '../wire/check-options.ts'
+
+/** Which way a frame takes into or out of a device. */
+export interface Way {
+  /**
+   * 'redirect': bpf_redirect(), or bpf_redirect_map() with a devmap, names the device. 'broadcast': the device is one
+   * of a devmap to which BPF_F_BROADCAST sends (Linux 5.13). 'tx': a program on the device itself returns XDP_TX.
+   */
+  readonly via: 'redirect' | 'broadcast' | 'tx'
+  /** The mode in which the program runs that does it. */
+  readonly mode: 'native' | 'generic'
+  /** The frame's length in bytes, without its checksum. */
+  readonly frameSize: number
+  /** The frame lies in several buffers, as those beyond a page do (Linux 5.18). In generic mode it makes no difference. */
+  readonly multiBuffer: boolean
+}
+
+export interface ExplainOptions extends Partial<Omit<Way, 'mode'>> {
+  /** When left out: that of the program on `from`, or with via 'tx' on the device; 'native' where there is none. */
+  readonly mode?: Way['mode']
+  /** The device whose program redirects, by name or index, in the target's namespace: its side is judged too. */
+  readonly from?: string | number
+}
+
+export const SHORT_FRAME = 64
+export const EXPLAIN_OPTIONS = ['via', 'mode', 'frameSize', 'multiBuffer', 'from'] as const
+
+/** @throws TypeError or RangeError for what cannot be meant. */
+export function checkExplainOptions(
+  what: string,
+  options: ExplainOptions,
+  more: readonly string[] = [],
+): void {
+  checkOptions(what, options, [...EXPLAIN_OPTIONS, ...more])
+  const { via, mode, frameSize, multiBuffer, from } = options
+  checkChoice('via', via, ['redirect', 'broadcast', 'tx'])
+  checkChoice('mode', mode, ['native', 'generic'])
+  if (frameSize !== undefined && (!Number.isInteger(frameSize) || frameSize < 1)) {
+    throw new RangeError(`frameSize must be a number of bytes, not ${quote(frameSize)}`)
+  }
+  if (multiBuffer !== undefined && typeof multiBuffer !== 'boolean') {
+    throw new TypeError(`multiBuffer must be true or false, not ${quote(multiBuffer)}`)
+  }
+  if (via === 'tx' && from !== undefined) {
+    throw new TypeError("with via 'tx' the program is on the device itself: from has no place there")
+  }
+}
+
+function checkChoice(what: string, value: unknown, choices: readonly string[]): void {
+  if (value === undefined || choices.includes(value as string)) return
+  const wanted = choices.map(choice => `'${choice}'`)
+  throw new TypeError(
+    `${what} must be ${wanted.slice(0, -1).join(', ')} or ${wanted.at(-1)}, not ${quote(value)}`,
+  )
+}
