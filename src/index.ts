@@ -2,12 +2,20 @@ import { openRedirectCounter } from './bpf/redirect-counter.ts'
 import { Device, perform } from './device.ts'
 import { NetnsHandle, RedirectCounterHandle } from './handles.ts'
 import type { Limits } from './kernel/kernel.ts'
-import { type AsyncOptions, limitsOf, type VethPairOptions, vethEnds } from './options.ts'
+import {
+  type AsyncOptions,
+  limitsOf,
+  type PairsOptions,
+  pairsAsked,
+  type VethPairOptions,
+  vethEnds,
+} from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import { listLinks as listAll } from './rtnetlink/link-operations.ts'
 import { createNetns as create } from './veth/netns.ts'
-import { createVethPair as createPair, listVethPairs as listPairs } from './veth/pairs.ts'
+import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
+import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -22,16 +30,25 @@ export async function listLinks(options: AsyncOptions = {}): Promise<Link[]> {
   return await perform(listAll(netnsFrom(options.netns)), limits)
 }
 
-/** Both ends of each veth pair with an end in a namespace; peer is null where it is out of reach. */
-export async function listVethPairs(
-  options: AsyncOptions = {},
-): Promise<{ target: Device; peer: Device | null }[]> {
-  const limits = limitsOf('listVethPairs()', options)
-  const pairs = await perform(listPairs(netnsFrom(options.netns)), limits)
-  return pairs.map(({ target, peer }) => ({
-    target: handle(target, limits),
-    peer: peer === null ? null : handle(peer, limits),
+/**
+ * Both ends of each veth pair with an end in a namespace, or in any that can be found and entered; `peer` is null where
+ * it is out of reach. With verdicts, which netns 'all' gives unless they are declined, on redirects into each end.
+ */
+export async function listVethPairs(options: PairsOptions & AsyncOptions = {}): Promise<VethPair[]> {
+  const { netns, verdicts, limits } = pairsAsked(options)
+  const pairs = await perform(explainPairs(netns, verdicts), limits)
+  return pairs.map(pair => ({
+    target: handle(pair.target, limits),
+    peer: pair.peer === null ? null : handle(pair.peer, limits),
+    verdicts: pair.verdicts,
   }))
+}
+
+/** A pair as listVethPairs() found it. */
+export interface VethPair {
+  readonly target: Device
+  readonly peer: Device | null
+  readonly verdicts: PairVerdicts | null
 }
 
 /** Makes a veth pair, its ends where they are wanted: first the one that the options name, then its peer. */
@@ -68,13 +85,14 @@ export { type Feature, type FeatureChange, FeatureError, type Features } from '.
 export { NetnsHandle, RedirectCounterHandle } from './handles.ts'
 export type { XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
-export type { AsyncOptions, Options, VethEndOptions, VethPairOptions } from './options.ts'
+export type { AsyncOptions, Options, PairsOptions, VethEndOptions, VethPairOptions } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
 export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
 export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'
+export type { PairVerdicts } from './veth/sweep.ts'
 export type { Check, CheckName, NeedsLeave, Place, Repair, RepairAction, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'

@@ -40,6 +40,13 @@ export interface VethPairOptions extends VethEndOptions {
   readonly peer: string | VethEndOptions
 }
 
+export interface PairsOptions {
+  /** One namespace, or 'all' that can be found; one that is named so is meant by its path. */
+  readonly netns?: Options['netns'] | 'all'
+  /** Whether to say what redirects into the ends would come to; when left out, with netns 'all' only. */
+  readonly verdicts?: boolean
+}
+
 const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
 const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
 
@@ -54,6 +61,20 @@ export function limitsOf(what: string, options: AsyncOptions, more: readonly str
     throw new RangeError(`timeout must be a number of milliseconds, not ${quote(timeout)}`)
   }
   return { timeout, signal }
+}
+
+/** What listVethPairs() was asked for, as the operation wants it. */
+export function pairsAsked(options: PairsOptions & Omit<AsyncOptions, 'netns'>): {
+  netns: Netns | 'all'
+  verdicts: boolean
+  limits: Limits
+} {
+  const limits = limitsOf('listVethPairs()', options, ['verdicts'])
+  const all = options.netns === 'all'
+  const { verdicts = all } = options
+  if (typeof verdicts !== 'boolean')
+    throw new TypeError(`verdicts must be true or false, not ${quote(verdicts)}`)
+  return { netns: options.netns === 'all' ? 'all' : netnsFrom(options.netns), verdicts, limits }
 }
 
 /** What createVethPair() was asked for, as the operation wants it. */

@@ -48,6 +48,14 @@ export function* listLinks(netns: Netns): Operation<Link[]> {
   return yield* dump(message, decodeLink)
 }
 
+/** The same without their counters. */
+export function* listLinkStates(netns: Netns): Operation<Link[]> {
+  const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
+  writeHeader(message, {})
+  message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
+  return yield* dump(message, decodeLink)
+}
+
 /** @throws NetlinkError EEXIST when a name is taken. */
 export function* newLink(netns: Netns, change: Partial<LinkChange>): Operation<void> {
   checkLinkChange(change)

@@ -8,7 +8,7 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
-import { getVethPair, refOf, type VethEnd } from './peer.ts'
+import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { PeerError } from './peer-error.ts'
 import { type ExplainOptions, SHORT_FRAME, type Way } from './way.ts'
 
@@ -71,18 +71,20 @@ export function* gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation
   const from =
     options.from === undefined ? null : yield* fromFacts({ netns: ref.netns, device: options.from })
   const way = wayOf(options, from?.link ?? target?.link ?? null)
-  const peerLink = peer ?? glimpse(unreachable)
-  const peerFacts = peerLink === null ? null : yield* peerFactsOf(peerLink, way)
-  return {
-    release,
-    pid,
-    way,
-    from,
-    ref,
-    target: target === null ? null : yield* targetFacts(target, peerFacts, way),
-    peer: peerFacts,
-    unreachable,
-  }
+  const seen = peer ?? glimpse(unreachable)
+  const peerSide = seen === null ? null : yield* peerFacts(seen, way)
+  const targetSide = target === null ? null : yield* targetFacts(target, peerSide, way)
+  return { release, pid, way, from, ref, target: targetSide, peer: peerSide, unreachable }
+}
+
+/** The same for a pair whose ends are known, and a short frame in native mode. */
+export function* gatherPairFacts({ target, peer }: VethPair): Operation<RedirectFacts> {
+  const { release, pid } = yield* ask<'self'>({ kind: 'self' })
+  const way = wayOf({}, null)
+  const peerSide = yield* peerFacts(peer, way)
+  const targetSide = yield* targetFacts(target, peerSide, way)
+  const ref = refOf(target)
+  return { release, pid, way, from: null, ref, target: targetSide, peer: peerSide, unreachable: null }
 }
 
 /** The mode that counts is the one that the program in question runs in, unless the caller knows better. */
@@ -131,7 +133,7 @@ function* targetFacts(end: VethEnd, peer: PeerFacts | null, way: Way): Operation
   return { ...end, xdpFeatures: yield* xdpFeaturesOf(end), queues }
 }
 
-function* peerFactsOf(
+function* peerFacts(
   { netns, link }: { netns: Netns | null; link: Link },
   { mode }: Way,
 ): Operation<PeerFacts> {

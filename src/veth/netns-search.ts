@@ -27,7 +27,7 @@ export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
 }
 
 /** null also for a candidate that is gone meanwhile, or that may not be looked at. */
-function* idOf(netns: Netns, candidate: Netns): Operation<number | null> {
+export function* idOf(netns: Netns, candidate: Netns): Operation<number | null> {
   try {
     return yield* getNetnsId(netns, candidate)
   } catch (error) {
