@@ -21,6 +21,8 @@ export interface ProgramSource {
   readonly code: readonly Line[]
   /** enum bpf_attach_type. Left out (0), an XDP program fits every kernel and both ways of attaching it. */
   readonly expectedAttachType?: number
+  /** BPF_F_XDP_HAS_FRAGS: it takes frames in several buffers. Kernel 5.18, EINVAL before. */
+  readonly hasFrags?: boolean
 }
 
 /** What the kernel says of a loaded program. */
@@ -40,10 +42,12 @@ const PROG_LOAD = {
   log_level: 24,
   log_size: 28,
   log_buf: 32,
+  prog_flags: 44,
   prog_name: 48,
   expected_attach_type: 68,
   size: 72,
 } as const
+const BPF_F_XDP_HAS_FRAGS = 1 << 5
 const PROG_GET_FD_BY_ID = { prog_id: 0, size: 12 } as const
 const OBJ_GET_INFO = { bpf_fd: 0, info_len: 4, info: 8, size: 16 } as const
 /** struct bpf_prog_info up to its name; it grows at the end. */
@@ -108,6 +112,7 @@ function loadAttr(source: ProgramSource, code: Uint8Array, log: Uint8Array): Bpf
     .u32(PROG_LOAD.log_level, log.length === 0 ? 0 : 1)
     .u32(PROG_LOAD.log_size, log.length)
     .pointer(PROG_LOAD.log_buf, log)
+    .u32(PROG_LOAD.prog_flags, source.hasFrags ? BPF_F_XDP_HAS_FRAGS : 0)
     .name(PROG_LOAD.prog_name, source.name)
     .u32(PROG_LOAD.expected_attach_type, source.expectedAttachType ?? 0)
 }

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { withDescriptor } from '../../src/bpf/descriptor.ts'
 import { attachXdp } from '../../src/bpf/link.ts'
 import { loadProgram } from '../../src/bpf/program.ts'
-import { xdpPass, xdpRedirect } from '../../src/bpf/programs.ts'
+import { xdpPass, xdpRedirect, xdpRedirectType } from '../../src/bpf/programs.ts'
 import {
   closeRedirectCounter,
-  type Owner,
   openRedirectCounter,
-  type RedirectCount,
-  readRedirectCounter,
+  type RedirectTally,
+  readRedirectTally,
 } from '../../src/bpf/redirect-counter.ts'
+import { createRedirectDevmap } from '../../src/bpf/redirect-devmap.ts'
 import { runLiveFrames } from '../../src/bpf/test-run.ts'
 import { PromiseKernel } from '../../src/kernel/async-kernel.ts'
 import { run } from '../../src/kernel/kernel.ts'
@@ -37,7 +37,7 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
     const refusal = kernelHas(6, 3)
       ? { tracepoint: 'xdp:xdp_redirect_err', errno: EOPNOTSUPP, code: 'EOPNOTSUPP' }
       : { tracepoint: 'xdp:xdp_devmap_xmit', errno: ENXIO, code: 'ENXIO' }
-    assert.deepEqual(real(sendAndCount(lab, lab.target, us())), [
+    assert.deepEqual(outcomes(real(sendAndCount(lab, lab.target))), [
       { ...refusal, accepted: 0, refused: FRAMES },
     ])
   })
@@ -47,7 +47,7 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
     const counts = real(
       withDescriptor(loadProgram(xdpPass()), program =>
         withDescriptor(attachXdp(program, lab.peer, 'native', lab.netns), () =>
-          sendAndCount(lab, lab.target, us()),
+          sendAndCount(lab, lab.target),
         ),
       ),
     )
@@ -65,7 +65,7 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
       withDescriptor(loadProgram(xdpPass()), program =>
         withDescriptor(attachXdp(program, lab.peer, 'native', lab.netns), () => {
           lab.ip('link', 'set', 'vp', 'down')
-          return sendAndCount(lab, lab.target, us())
+          return sendAndCount(lab, lab.target)
         }),
       ),
     )
