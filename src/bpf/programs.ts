@@ -2,8 +2,8 @@ import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 import { label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import { add, alu32, call, exit, jump, load, loadMapFd, mov, R0, R1, R2, R3, R4 } from './instruction.ts'
-import type { RedirectDevmap } from './redirect-devmap.ts'
 import type { ProgramSource } from './program.ts'
+import type { RedirectDevmap } from './redirect-devmap.ts'
 
 /** enum xdp_action. Source: include/uapi/linux/bpf.h. */
 export const XDP_ACTION = { ABORTED: 0, DROP: 1, PASS: 2, TX: 3, REDIRECT: 4 } as const

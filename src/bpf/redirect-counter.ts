@@ -94,7 +94,9 @@ function* attachSelecting(map: BpfMap, key: number): Operation<number[]> {
     return yield* attachAll(counters(map, { key, index, underWay: underWay.fd }))
   } catch (error) {
     const isShorter =
-      error instanceof SystemError && error.code === 'EINVAL' && error.syscall === 'bpf BPF_RAW_TRACEPOINT_OPEN'
+      error instanceof SystemError &&
+      error.code === 'EINVAL' &&
+      error.syscall === 'bpf BPF_RAW_TRACEPOINT_OPEN'
     if (!isShorter) throw error
     return yield* attachAll(counters(map, { key, index: earlier, underWay: underWay.fd }))
   } finally {

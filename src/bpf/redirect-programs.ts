@@ -72,10 +72,13 @@ const STACK = { key: -8, value: -24, zero: -32 } as const
  * Of a selection only: in general these are as many as the frames.
  */
 export function redirectCounter(map: number, selection: Selection): TracepointProgram {
-  return counter('xdp_redirect', REDIRECT.err, map, [...selected(selection), ...begin(selection)], [
-    mov(R1, 1),
-    atomicAdd('DW', R0, VALUE.accepted, R1),
-  ])
+  return counter(
+    'xdp_redirect',
+    REDIRECT.err,
+    map,
+    [...selected(selection), ...begin(selection)],
+    [mov(R1, 1), atomicAdd('DW', R0, VALUE.accepted, R1)],
+  )
 }
 
 /** xdp_redirect_err: one frame was refused. */

@@ -2,7 +2,14 @@ import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
-import { answerAtOnce, bpfPointers, finishBinding, finishFrames, finishUnbinding, prepareBinding } from './local.ts'
+import {
+  answerAtOnce,
+  bpfPointers,
+  finishBinding,
+  finishFrames,
+  finishUnbinding,
+  prepareBinding,
+} from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listNetnsInSlices, openNetns } from './netns-files.ts'
 import { type Done, loadShim, type Shim } from './shim.ts'

@@ -1,7 +1,14 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { Kernel, Limits } from './kernel.ts'
-import { answerAtOnce, bpfPointers, finishBinding, finishFrames, finishUnbinding, prepareBinding } from './local.ts'
+import {
+  answerAtOnce,
+  bpfPointers,
+  finishBinding,
+  finishFrames,
+  finishUnbinding,
+  prepareBinding,
+} from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listProcessNetns, listThreadNetns, openNetns } from './netns-files.ts'
 import { loadShim, type Shim } from './shim.ts'

@@ -108,7 +108,8 @@ function* land(
     const isOver = redirects(tally) >= sending.sent && isFlushed(probe.mode, tally) && arrived >= accepted
     const now = redirects(tally) + inBatches(tally) + arrived
     if (now <= seen) patience.milliseconds--
-    if (isOver || patience.milliseconds <= 0) return { ...sending, arrived, accepted, outcomes: tally.outcomes }
+    if (isOver || patience.milliseconds <= 0)
+      return { ...sending, arrived, accepted, outcomes: tally.outcomes }
     seen = now
     yield* ask<'wait'>({ kind: 'wait', milliseconds: 1 })
   }

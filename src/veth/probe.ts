@@ -111,7 +111,10 @@ function* loadForVeth({ devmap }: Probe, hasFrags: boolean): Operation<number> {
   }
 }
 
-function result(by: ProbeResult['by'], { sent, arrived, nanoseconds, accepted, outcomes }: Landing): ProbeResult {
+function result(
+  by: ProbeResult['by'],
+  { sent, arrived, nanoseconds, accepted, outcomes }: Landing,
+): ProbeResult {
   const most = mostRefused(outcomes)
   return {
     sent,
