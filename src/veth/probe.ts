@@ -18,7 +18,7 @@ export interface ProbeOptions {
   readonly frames?: number
   /**
    * Bytes of each frame without its checksum, 14 to 65517; 64 when left out. Beyond some 3500 a frame comes to a
-   * native program in several buffers, which takes Linux 5.18 to receive and 6.3 to redirect.
+   * native program in several buffers: Linux 5.18 has such programs, and until 6.3 drops what they redirect unreported.
    */
   readonly size?: number
   /** How the program that redirects is attached; 'native' when left out. */
@@ -50,7 +50,7 @@ export interface ProbeResult {
 const SOME_FRAMES = 64
 /** What fits a page of 4096 bytes beside all that belongs to a live frame. */
 const LONGEST_LIVE = 3400
-/** The longest MTU, and the header with its VLAN tag still within 16 bits. */
+/** With its header and a VLAN tag it is still within the longest MTU. */
 const LONGEST = 0xffff - 18
 
 type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions['by'] | undefined }

@@ -140,7 +140,10 @@ test('without a right to locked memory the error says so', root, t => {
   const kernel = meddling(question =>
     question.kind === 'bpf' && question.command === BPF_CMD.BPF_MAP_CREATE ? failing(EPERM) : undefined,
   )
-  assert.throws(() => runSync(probeRedirect(refOf(T), {}), kernel), { code: 'EPERM', message: /RLIMIT_MEMLOCK/ })
+  assert.throws(() => runSync(probeRedirect(refOf(T), {}), kernel), {
+    code: 'EPERM',
+    message: /RLIMIT_MEMLOCK/,
+  })
 })
 
 test('killed in the middle it leaves nothing', root, async t => {
