@@ -1,6 +1,6 @@
 /*
- * What veth-nl needs of Linux and Node does not offer: network namespaces, netlink sockets, bpf(2). What each function
- * takes and returns is in src/kernel/shim.ts. Here: where work runs, the work, how JavaScript asks for it.
+ * What veth-nl needs of Linux and Node does not offer: network namespaces, netlink sockets, bpf(2), Ethernet frames. What
+ * each function takes and returns is in src/kernel/shim.ts. Here: where work runs, the work, how JavaScript asks for it.
  *
  * It names no header but the compiler's own and no library, so that one ELF per processor loads under every libc: what
  * stays undefined is found in the running process, by name without version. Hence no condition variables (that name
@@ -31,16 +31,17 @@
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
-enum { ETIMEDOUT = 110, ECANCELED = 125 };
+enum { ENOBUFS = 105, ETIMEDOUT = 110, ECANCELED = 125 };
 enum { O_CLOEXEC = 02000000, SOCK_CLOEXEC = O_CLOEXEC, EFD_CLOEXEC = O_CLOEXEC, EFD_NONBLOCK = 04000 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_INO = 0x100 };
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
-enum { AF_NETLINK = 16, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
+enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
 enum { NLM_F_MULTI = 2, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
+struct sockaddr_ll { uint16_t family, protocol; int32_t ifindex; uint16_t hatype; uint8_t pkttype, halen, addr[8]; };
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
@@ -101,6 +102,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 /* ---- What there is ---- */
 
 enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6 };
+enum { FRAME_TRIES = 20 };
 
 /* A socket and its handle. */
 struct slot {
@@ -127,7 +129,8 @@ struct job {
   const struct kind *kind;
   struct environment *environment;
   int netns;  /* a descriptor; -1: the thread's own */
-  int number; /* protocol, bpf command, or time limit in ms */
+  int number; /* protocol, bpf command, ifindex, or time limit in ms */
+  int count;
   int64_t handle;
   struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, or bpf's attributes */
   struct { uint32_t *at; size_t length; } words;
@@ -427,6 +430,30 @@ static int64_t call_bpf(struct job *job) {
   return result >= 0 ? result : error;
 }
 
+/* ---- Frames ---- */
+
+/* A full device or socket gets some milliseconds to take the next one. */
+static int64_t send_frames(struct job *job) {
+  struct sockaddr_ll to = {.family = AF_PACKET, .ifindex = job->number};
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* protocol 0: it receives nothing */
+  if (fd < 0) return failure();
+  int64_t sent = 0, error = 0;
+  for (int tries = 0; sent < job->count && !error;) {
+    if (sendto(fd, job->request.at, job->request.length, MSG_DONTWAIT, &to, sizeof to) >= 0) {
+      sent++;
+      tries = 0;
+      continue;
+    }
+    error = failure();
+    if ((error == -ENOBUFS || error == -EAGAIN) && ++tries < FRAME_TRIES) {
+      error = 0;
+      poll(NULL, 0, 1);
+    }
+  }
+  close(fd);
+  return sent > 0 ? sent : error;
+}
+
 /* ---- Calls from JavaScript ---- */
 
 static const struct kind kinds[] = {
@@ -438,6 +465,7 @@ static const struct kind kinds[] = {
     {"exchange", "hrbwi", here, exchange},
     {"closeSocket", "h", here, close_socket},
     {"bpf", "nibp", in_netns, call_bpf},
+    {"sendFrames", "nirc", in_netns, send_frames},
 };
 
 static int parse_path(napi_env env, napi_value value, struct job *job) {
@@ -482,6 +510,7 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
     case 's': return parse_path(env, value, job);
     case 'n': return parse_int(env, value, &job->netns);
     case 'i': return parse_int(env, value, &job->number);
+    case 'c': return parse_int(env, value, &job->count) && job->count > 0;
     case 'h': return napi_get_value_int64(env, value, &job->handle) == napi_ok;
     case 'r':
       if (napi_typeof(env, value, &type) == napi_ok && type == napi_null) return 1;

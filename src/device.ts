@@ -121,6 +121,7 @@ export class Device extends DeviceIdentity {
     return new RepairHandle(result, undo, this.limits)
   }
 
+  /** Sends frames into the device as an XDP program would, and counts what arrives. @throws PeerError, UnsupportedError */
   probeRedirect(options: ProbeOptions = {}): Promise<ProbeResult> {
     return this.#perform(probeRedirect(this.ref, options))
   }

@@ -54,10 +54,17 @@ export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETN
 function needs(command: BpfCommand): string {
   if (command === 'BPF_PROG_GET_FD_BY_ID') return 'needs CAP_SYS_ADMIN'
   const further = FURTHER_CAPABILITY[command]
-  return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)`
+  const memory = LOCKS_MEMORY.has(command)
+    ? ', and before Linux 5.11 an RLIMIT_MEMLOCK that is not used up (ulimit -l unlimited)'
+    : ''
+  return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)${memory}`
 }
 
+/** What answers EPERM, too, where the user's locked memory would exceed the limit: bpf_charge_memlock(), in 5.10. */
+const LOCKS_MEMORY: ReadonlySet<BpfCommand> = new Set<BpfCommand>(['BPF_MAP_CREATE', 'BPF_PROG_LOAD'])
+
 const FURTHER_CAPABILITY: { readonly [command in BpfCommand]?: string } = {
+  BPF_MAP_CREATE: 'CAP_NET_ADMIN for devmaps',
   BPF_PROG_LOAD: 'CAP_NET_ADMIN for XDP, CAP_PERFMON for tracepoints',
   BPF_LINK_CREATE: 'CAP_NET_ADMIN',
   BPF_RAW_TRACEPOINT_OPEN: 'CAP_PERFMON',

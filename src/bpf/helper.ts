@@ -3,6 +3,5 @@ export const BPF_FUNC = {
   map_lookup_elem: 1,
   map_update_elem: 2,
   redirect: 23,
-  /** Kernel 5.7. */
-  get_ns_current_pid_tgid: 120,
+  redirect_map: 51,
 } as const

@@ -1,16 +1,18 @@
 import { SystemError } from '../wire/errors.ts'
+import { LITTLE_ENDIAN } from '../wire/netlink.ts'
+import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { BpfAttr, bpf } from './command.ts'
 
-/** enum bpf_map_type, those we make. Their values have one copy: per-CPU maps are not read here. */
-export const BPF_MAP_TYPE = { HASH: 1, ARRAY: 2 } as const
+/** enum bpf_map_type, those we make. DEVMAP_HASH is Kernel 5.4; what is in a per-CPU map is not read here. */
+export const BPF_MAP_TYPE = { HASH: 1, ARRAY: 2, PERCPU_ARRAY: 6, DEVMAP_HASH: 25 } as const
 
 /** A map's shape, as it is created. Sizes in bytes. */
 export interface MapShape {
   readonly type: keyof typeof BPF_MAP_TYPE
   /** Shown by bpftool; at most 15 of A-Z a-z 0-9 _ . are kept. */
   readonly name: string
-  /** ARRAY wants 4. */
+  /** An array's is 4, and a devmap's. */
   readonly keySize: number
   readonly valueSize: number
   readonly maxEntries: number
@@ -32,6 +34,9 @@ const MAP_CREATE = {
   map_name: 28,
   size: 44,
 } as const
+const OBJ_GET_INFO = { bpf_fd: 0, info_len: 4, info: 8, size: 16 } as const
+/** struct bpf_map_info up to its id; it grows at the end. */
+const MAP_INFO = { type: 0, id: 4, size: 8 } as const
 const ELEM = { map_fd: 0, key: 8, value: 16, next_key: 16, flags: 24, size: 32 } as const
 
 /**
@@ -49,6 +54,17 @@ export function* createMap(shape: MapShape): Operation<BpfMap> {
   return { ...shape, fd }
 }
 
+/** BPF_OBJ_GET_INFO_BY_FD: the number that no other map of this machine has while this one lives. Kernel 4.13. */
+export function* getMapId({ fd }: BpfMap): Operation<number> {
+  const info = new Uint8Array(MAP_INFO.size)
+  const attr = new BpfAttr(OBJ_GET_INFO.size)
+    .u32(OBJ_GET_INFO.bpf_fd, fd)
+    .u32(OBJ_GET_INFO.info_len, info.length)
+    .pointer(OBJ_GET_INFO.info, info)
+  yield* bpf('BPF_OBJ_GET_INFO_BY_FD', attr)
+  return new DataView(info.buffer).getUint32(MAP_INFO.id, LITTLE_ENDIAN)
+}
+
 /** BPF_MAP_LOOKUP_ELEM: a copy of the key's value, or null. Kernel 3.18. */
 export function* lookupElement(map: BpfMap, key: Uint8Array): Operation<Uint8Array | null> {
   const value = new Uint8Array(map.valueSize)
@@ -57,18 +73,20 @@ export function* lookupElement(map: BpfMap, key: Uint8Array): Operation<Uint8Arr
 }
 
 /**
- * BPF_MAP_UPDATE_ELEM. Kernel 3.18.
- * @throws SystemError EEXIST or ENOENT as the flag wants it, E2BIG when the map is full or the index too high.
+ * BPF_MAP_UPDATE_ELEM. Kernel 3.18. A devmap looks its devices up in `netns`.
+ * @throws SystemError EEXIST or ENOENT as the flag wants it, E2BIG when the map is full or the index too high,
+ * EINVAL when a devmap's device is not there.
  */
 export function* updateElement(
   map: BpfMap,
   key: Uint8Array,
   value: Uint8Array,
   flag: keyof typeof BPF_UPDATE = 'ANY',
+  netns: Netns = OWN_NETNS,
 ): Operation<void> {
   sized(value, map.valueSize, 'value', map)
   const attr = element(map, key).pointer(ELEM.value, value).u64(ELEM.flags, BPF_UPDATE[flag])
-  yield* bpf('BPF_MAP_UPDATE_ELEM', attr)
+  yield* bpf('BPF_MAP_UPDATE_ELEM', attr, netns)
 }
 
 /** BPF_MAP_GET_NEXT_KEY: the key after this one, the first for null; null after the last. Kernel 4.12 (null). */

@@ -1,4 +1,3 @@
-import type { Self } from '../wire/operation.ts'
 import { type Line, label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import {
@@ -8,8 +7,8 @@ import {
   call,
   exit,
   jump,
+  jump32,
   load,
-  loadImm64,
   loadMapFd,
   mov,
   R0,
@@ -19,6 +18,7 @@ import {
   R4,
   R6,
   R7,
+  R8,
   R10,
   type Register,
   store,
@@ -27,32 +27,63 @@ import { BPF_UPDATE } from './map.ts'
 import type { ProgramSource } from './program.ts'
 import { PROGRAM_LICENSE } from './programs.ts'
 
-/** A process, as a BPF program can recognise it from within. */
-export type Owner = Pick<Self, 'pid' | 'pidNamespace'>
-
 /** A program and the tracepoint it is for. */
 export interface TracepointProgram {
-  readonly tracepoint: string
+  readonly tracepoint: Tracepoint
   readonly program: ProgramSource
 }
 
-/** The map's key: u32 tracepoint (one of the two numbers), s32 errno. */
-export const KEY = { tracepoint: 0, errno: 4, size: 8, xdp_redirect_err: 1, xdp_devmap_xmit: 2 } as const
+type Tracepoint = 'xdp_redirect' | 'xdp_redirect_err' | 'xdp_devmap_xmit'
+
+/** Which redirects are counted. */
+export interface Selection {
+  /** The key by which a program redirects through a devmap. */
+  readonly key: number
+  /** Where the tracepoints have that key among their arguments. */
+  readonly index: (typeof REDIRECT.index)[number]
+  /** A PERCPU_ARRAY of one u64: the device from which this CPU has frames of that key on their way, or 0. */
+  readonly underWay: number
+}
+
+/** The map's key: u32 tracepoint (one of the numbers), s32 errno. */
+export const KEY = {
+  tracepoint: 0,
+  errno: 4,
+  size: 8,
+  xdp_redirect_err: 1,
+  xdp_devmap_xmit: 2,
+  xdp_redirect: 3,
+} as const
 /** The map's value: u64 each. */
 export const VALUE = { accepted: 0, refused: 8, size: 16 } as const
 
-/** The arguments of the tracepoints, by place. Source: TP_PROTO in include/trace/events/xdp.h, since 5.6. */
-const REDIRECT_ERR = { dev: 0, xdp: 1, tgt: 2, err: 3 } as const
+/**
+ * The arguments of the tracepoints, by place. Source: TP_PROTO in include/trace/events/xdp.h, since 5.6; `index` moved
+ * when the map became its type and id, commit ee75aef23afe (5.13).
+ */
+export const REDIRECT = { dev: 0, xdp: 1, tgt: 2, err: 3, index: [6, 5] } as const
 const DEVMAP_XMIT = { from_dev: 0, to_dev: 1, sent: 2, drops: 3, err: 4 } as const
 
 /** The stack, below R10. */
-const STACK = { key: -8, value: -24, pidns: -32 } as const
-/** struct bpf_pidns_info: u32 pid, u32 tgid. */
-const PIDNS_INFO = { pid: 0, tgid: 4, size: 8 } as const
+const STACK = { key: -8, value: -24, zero: -32 } as const
+
+/**
+ * xdp_redirect: one frame was queued for the target's driver, or in generic mode handed to the target.
+ * Of a selection only: in general these are as many as the frames.
+ */
+export function redirectCounter(map: number, selection: Selection): TracepointProgram {
+  return counter(
+    'xdp_redirect',
+    REDIRECT.err,
+    map,
+    [...selected(selection), ...begin(selection)],
+    [mov(R1, 1), atomicAdd('DW', R0, VALUE.accepted, R1)],
+  )
+}
 
 /** xdp_redirect_err: one frame was refused. */
-export function redirectErrCounter(map: number, owner: Owner | null): TracepointProgram {
-  return counter('xdp_redirect_err', map, owner, REDIRECT_ERR.err, [
+export function redirectErrCounter(map: number, selection: Selection | null): TracepointProgram {
+  return counter('xdp_redirect_err', REDIRECT.err, map, selection === null ? [] : selected(selection), [
     mov(R1, 1),
     atomicAdd('DW', R0, VALUE.refused, R1),
   ])
@@ -63,8 +94,8 @@ export function redirectErrCounter(map: number, owner: Owner | null): Tracepoint
  * drops is what the device did not take, or what a program in the devmap dropped before.
  * Source: bq_xmit_all(), kernel/bpf/devmap.c, alike in 5.10 and 6.18.
  */
-export function devmapXmitCounter(map: number, owner: Owner | null): TracepointProgram {
-  return counter('xdp_devmap_xmit', map, owner, DEVMAP_XMIT.err, [
+export function devmapXmitCounter(map: number, selection: Selection | null): TracepointProgram {
+  return counter('xdp_devmap_xmit', DEVMAP_XMIT.err, map, selection === null ? [] : end(selection), [
     ...loadCount(R1, DEVMAP_XMIT.sent),
     atomicAdd('DW', R0, VALUE.accepted, R1),
     ...loadCount(R1, DEVMAP_XMIT.drops),
@@ -74,21 +105,21 @@ export function devmapXmitCounter(map: number, owner: Owner | null): TracepointP
 
 /** Finds the element of (tracepoint, err), made of zeros where it is new, and lets `count` add to it at R0. */
 function counter(
-  tracepoint: 'xdp_redirect_err' | 'xdp_devmap_xmit',
-  map: number,
-  owner: Owner | null,
+  tracepoint: Tracepoint,
   err: number,
+  map: number,
+  select: readonly Line[],
   count: readonly Line[],
 ): TracepointProgram {
   const code = [
     // R6 keeps the context, the arguments, over the calls.
     mov(R6, R1),
-    ...(owner === null ? [] : exitUnlessIn(owner)),
+    ...select,
 
     store('W', R10, STACK.key + KEY.tracepoint, KEY[tracepoint]),
     loadArgument(R7, err),
     store('W', R10, STACK.key + KEY.errno, R7),
-    ...lookup(map),
+    ...lookup(map, STACK.key),
     jump('JNE', R0, 0, 'count'),
 
     store('DW', R10, STACK.value + VALUE.accepted, 0),
@@ -99,7 +130,7 @@ function counter(
     // Another CPU may have been faster: its element stays, with what it counted.
     mov(R4, Number(BPF_UPDATE.NOEXIST)),
     call(BPF_FUNC.map_update_elem),
-    ...lookup(map),
+    ...lookup(map, STACK.key),
     jump('JEQ', R0, 0, 'out'),
 
     label('count'),
@@ -112,27 +143,39 @@ function counter(
   return { tracepoint, program }
 }
 
-/** R0 = the address of the key's value, or 0. */
-function lookup(map: number): Line[] {
-  return [loadMapFd(R1, map), ...stackAddress(R2, STACK.key), call(BPF_FUNC.map_lookup_elem)]
+/** Goes on only for a frame that was redirected by the selection's key. */
+function selected({ key, index }: Selection): Line[] {
+  return [loadArgument(R1, index), jump32('JNE', R1, key | 0, 'out')]
 }
 
 /**
- * Goes on only in a thread of that process. The helper compares st_dev with the kernel's own dev_t: equal for
- * nsfs, whose major number is 0 and whose minor number is small.
- * Source: bpf_get_ns_current_pid_tgid(), kernel/bpf/helpers.c.
+ * xdp_devmap_xmit does not tell the key, only the device that the batch came from. But a batch is sent by the CPU that
+ * queued it, before anything else from that device can be queued there: within one NAPI poll, or one run of live
+ * frames. So the first batch from there that this CPU sends is that of the frames it has just queued.
+ * Source: bq_enqueue(), kernel/bpf/devmap.c.
  */
-function exitUnlessIn({ pid, pidNamespace }: Owner): Line[] {
+function begin({ underWay }: Selection): Line[] {
+  return [...lookupUnderWay(underWay), loadArgument(R1, REDIRECT.dev), store('DW', R0, 0, R1)]
+}
+
+function end({ underWay }: Selection): Line[] {
   return [
-    loadImm64(R1, pidNamespace.device),
-    loadImm64(R2, pidNamespace.inode),
-    ...stackAddress(R3, STACK.pidns),
-    mov(R4, PIDNS_INFO.size),
-    // Where it fails, in another pid namespace, it writes zeros: nobody's.
-    call(BPF_FUNC.get_ns_current_pid_tgid),
-    load('W', R1, R10, STACK.pidns + PIDNS_INFO.tgid),
-    jump('JNE', R1, pid, 'out'),
+    ...lookupUnderWay(underWay),
+    load('DW', R8, R0, 0),
+    loadArgument(R1, DEVMAP_XMIT.from_dev),
+    jump('JNE', R1, R8, 'out'),
+    store('DW', R0, 0, 0),
   ]
+}
+
+/** R0 = the address of this CPU's device. */
+function lookupUnderWay(map: number): Line[] {
+  return [store('W', R10, STACK.zero, 0), ...lookup(map, STACK.zero), jump('JEQ', R0, 0, 'out')]
+}
+
+/** R0 = the address of the value of the key on the stack, or 0. */
+function lookup(map: number, key: number): Line[] {
+  return [loadMapFd(R1, map), ...stackAddress(R2, key), call(BPF_FUNC.map_lookup_elem)]
 }
 
 /** An argument as its u64 slot has it: of an int only the lower half is defined. */

@@ -39,7 +39,10 @@ export function printEnd(before: Round, after: Round, generic: Round, ok: boolea
   ] as const
   console.log('                          sent   delivered   frames/s delivered')
   for (const [name, round] of rows) {
-    const rate = round.delivered === 0 ? '–' : `${(1000 / round.nsPerFrame).toFixed(2)} million`
+    const rate =
+      round.delivered === 0 || round.nsPerFrame === null
+        ? '–'
+        : `${(1000 / round.nsPerFrame).toFixed(2)} million`
     console.log(
       `   ${name.padEnd(20)}${count(round.sent).padStart(7)}${count(round.delivered).padStart(12)}   ${rate}`,
     )

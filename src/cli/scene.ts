@@ -34,7 +34,8 @@ export interface Round {
   readonly delivered: number
   /** How the redirect failed most often, or null. */
   readonly failure: RedirectCount | null
-  readonly nsPerFrame: number
+  /** null where the frames were sent in a way that does not tell. */
+  readonly nsPerFrame: number | null
 }
 
 export async function buildScene(): Promise<Scene> {

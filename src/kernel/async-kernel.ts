@@ -2,7 +2,14 @@ import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
-import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
+import {
+  answerAtOnce,
+  bpfPointers,
+  finishBinding,
+  finishFrames,
+  finishUnbinding,
+  prepareBinding,
+} from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listNetnsInSlices, openNetns } from './netns-files.ts'
 import { type Done, loadShim, type Shim } from './shim.ts'
@@ -42,6 +49,8 @@ export class PromiseKernel implements AsyncKernel {
         return await this.#netlink(question, limits)
       case 'bpf':
         return await this.#bpf(question, limits)
+      case 'frames':
+        return await this.#frames(question, limits)
       case 'create netns': {
         const { path } = question
         prepareBinding(path)
@@ -105,6 +114,20 @@ export class PromiseKernel implements AsyncKernel {
       )
       if (result < 0) throw new SystemError(result, 'bpf')
       return result
+    } finally {
+      closeNetns(netns)
+    }
+  }
+
+  async #frames(question: Extract<Ask, { kind: 'frames' }>, { signal }: Limits): Promise<Answer> {
+    const netns = openNetns(question.netns)
+    try {
+      const { ifindex, frame, count } = question
+      return await this.#turns.take(
+        done => begin(this.#shim.sendFrames(netns, ifindex, frame, count, done), done),
+        result => finishFrames(question, result),
+        { signal, awaited: true }, // its namespace is held by our descriptor only
+      )
     } finally {
       closeNetns(netns)
     }

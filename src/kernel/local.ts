@@ -1,11 +1,13 @@
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { dirname } from 'node:path'
 import { SystemError } from '../wire/errors.ts'
+import { netnsLabel } from '../wire/netns.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
 
 const EIO = 5
+const EPERM = -1
 
 type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' }>
 
@@ -24,13 +26,19 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
 }
 
 function self(): Self {
-  const { dev, ino } = statSync('/proc/self/ns/pid', { bigint: true })
-  return { release: release(), pid: process.pid, pidNamespace: { device: dev, inode: ino } }
+  return { release: release(), pid: process.pid }
 }
 
 /** The shim takes each offset and its buffer one after the other. */
 export function bpfPointers({ pointers }: Extract<Ask, { kind: 'bpf' }>): (number | Uint8Array)[] {
   return pointers.flat()
+}
+
+/** A frame that could not be sent at all is a failure of the question. */
+export function finishFrames({ netns, ifindex }: Extract<Ask, { kind: 'frames' }>, result: number): number {
+  if (result >= 0) return result
+  const needs = result === EPERM ? ': sending frames needs CAP_NET_RAW' : ''
+  throw new SystemError(result, 'sendto', `device ${ifindex} in ${netnsLabel(netns)}${needs}`)
 }
 
 /** What to do about the usual ways in which a namespace cannot be made. */

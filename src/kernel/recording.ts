@@ -138,6 +138,8 @@ function symbolic(question: Ask): Record<string, unknown> {
         attr: question.attr.slice(),
         pointers: question.pointers.map(([at, to]) => [at, to.slice()]),
       }
+    case 'frames':
+      return { ...question, netns: identity(question.netns), frame: question.frame.slice() }
     case 'identify':
       return { kind: question.kind, netns: identity(question.netns) }
     default:

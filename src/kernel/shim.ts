@@ -96,6 +96,18 @@ export interface Shim {
    */
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers, done: Done): number
+
+  /**
+   * Sends an Ethernet frame, header included, `count` times out of a device of a namespace. What a full device or
+   * socket refuses is tried again for some 20 ms. Needs CAP_NET_RAW.
+   * Source: packet(7).
+   *
+   * @returns how many were sent, fewer than `count` where an error came in between; or, when none was,
+   * -6, ENXIO: there is no such device. -22, EINVAL: no whole header. -90, EMSGSIZE: longer than the device's MTU.
+   * -100, ENETDOWN: it is down. -105, ENOBUFS: it takes nothing.
+   */
+  sendFrames(netns: number, ifindex: number, frame: Uint8Array, count: number): number
+  sendFrames(netns: number, ifindex: number, frame: Uint8Array, count: number, done: Done): number
 }
 
 export type Done = (result: number) => void

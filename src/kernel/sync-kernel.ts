@@ -1,7 +1,14 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Ask } from '../wire/operation.ts'
 import type { Kernel, Limits } from './kernel.ts'
-import { answerAtOnce, bpfPointers, finishBinding, finishUnbinding, prepareBinding } from './local.ts'
+import {
+  answerAtOnce,
+  bpfPointers,
+  finishBinding,
+  finishFrames,
+  finishUnbinding,
+  prepareBinding,
+} from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
 import { closeNetns, listNamedNetns, listProcessNetns, listThreadNetns, openNetns } from './netns-files.ts'
 import { loadShim, type Shim } from './shim.ts'
@@ -36,6 +43,8 @@ export class SyncKernel implements Kernel {
         return this.#netlink(question, timeout)
       case 'bpf':
         return this.#bpf(question)
+      case 'frames':
+        return this.#frames(question)
       case 'create netns':
         prepareBinding(question.path)
         return finishBinding(question.path, this.#shim.createNetns(question.path))
@@ -76,6 +85,16 @@ export class SyncKernel implements Kernel {
       const result = this.#shim.bpf(netns, question.command, question.attr, bpfPointers(question))
       if (result < 0) throw new SystemError(result, 'bpf')
       return result
+    } finally {
+      closeNetns(netns)
+    }
+  }
+
+  #frames(question: Extract<Ask, { kind: 'frames' }>): Answer {
+    const netns = openNetns(question.netns)
+    try {
+      const { ifindex, frame, count } = question
+      return finishFrames(question, this.#shim.sendFrames(netns, ifindex, frame, count))
     } finally {
       closeNetns(netns)
     }

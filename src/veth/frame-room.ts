@@ -1,5 +1,5 @@
 /** Bytes of an Ethernet header, and of one VLAN tag beyond it. */
-const ETH_HLEN = 14
+export const ETH_HLEN = 14
 const VLAN_HLEN = 4
 
 /**

@@ -1,5 +1,5 @@
 /** Local Experimental Ethertype 1. Source: IEEE 802, registered for use within one's own network. */
-const ETH_P_EXPERIMENTAL = 0x88b5
+export const ETH_P_EXPERIMENTAL = 0x88b5
 
 /** Locally administered, so that no adapter has it. */
 const SOURCE = [0x02, 0x76, 0x65, 0x74, 0x68, 0x6e]

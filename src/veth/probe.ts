@@ -1,121 +1,152 @@
-import { withDescriptor } from '../bpf/descriptor.ts'
+import { closeDescriptor, withDescriptor } from '../bpf/descriptor.ts'
 import { loadProgram } from '../bpf/program.ts'
-import { xdpRedirect } from '../bpf/programs.ts'
-import {
-  closeRedirectCounter,
-  openRedirectCounter,
-  type RedirectCount,
-  readRedirectCounter,
-} from '../bpf/redirect-counter.ts'
-import { runLiveFrames } from '../bpf/test-run.ts'
-import { getLink } from '../rtnetlink/link-operations.ts'
-import { checkOptions } from '../wire/check-options.ts'
+import { xdpRedirectType } from '../bpf/programs.ts'
+import { closeRedirectCounter, openRedirectCounter, type RedirectCount } from '../bpf/redirect-counter.ts'
+import { createRedirectDevmap } from '../bpf/redirect-devmap.ts'
+import { checkChoice, checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
-import { ask, type Operation } from '../wire/operation.ts'
-import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
-import { probeFrame } from './probe-frame.ts'
+import { SystemError, UnsupportedError } from '../wire/errors.ts'
+import type { Operation } from '../wire/operation.ts'
+import { getVethPair } from './peer.ts'
+import { ETH_P_EXPERIMENTAL, probeFrame } from './probe-frame.ts'
+import { withProgramBehindWire } from './probe-pair.ts'
+import { type Landing, type Probe, sendLive, sendThrough } from './probe-send.ts'
 import { SHORT_FRAME } from './way.ts'
 
 export interface ProbeOptions {
   /** 64 when left out. */
   readonly frames?: number
-  /** Bytes of each frame without its checksum, 14 to 3400; 64 when left out. */
+  /**
+   * Bytes of each frame without its checksum, 14 to 65517; 64 when left out. Beyond some 3500 a frame comes to a
+   * native program in several buffers: Linux 5.18 has such programs, and until 6.3 drops what they redirect unreported.
+   */
   readonly size?: number
+  /** How the program that redirects is attached; 'native' when left out. */
+  readonly mode?: 'native' | 'generic'
+  /**
+   * Who runs it: 'live frames' is BPF_PROG_RUN (Linux 5.18; native mode, up to 3400 bytes); 'veth' a veth pair in a
+   * network namespace of our own, through which the frames are sent. Left out, live frames where they will do.
+   */
+  readonly by?: 'live frames' | 'veth'
 }
 
-/** What became of frames that a native-mode XDP program redirected. */
+/** What became of frames that an XDP program redirected. */
 export interface ProbeResult {
   readonly sent: number
   /** By the peer's own counter of received packets. */
   readonly delivered: number
   /** The errno's name under which most frames were refused, null when none were. */
   readonly code: string | null
-  /** The kernel's time for each frame, all of it: sending, redirecting, and most of receiving. */
-  readonly nsPerFrame: number
-  /** How the redirects ended, by tracepoint. */
+  /** The tracepoint that told that errno; null where there is none. */
+  readonly where: RedirectCount['tracepoint'] | null
+  readonly by: 'live frames' | 'veth'
+  /** The kernel's time for each of its live frames, all of it: sending, redirecting, and most of receiving. */
+  readonly nsPerFrame: number | null
+  /** How the redirects ended, by tracepoint and errno. Of what generic mode lets through there is no report. */
   readonly outcomes: readonly RedirectCount[]
 }
 
 /** A few frames prove as much as many. */
 const SOME_FRAMES = 64
-/** A veth's ring holds 256 per queue (VETH_RING_SIZE): a burst of this length fits, whoever polls it and when. */
-const SAFE_BURST = 128
-/** Each burst costs some 20 ms of preparations in the kernel, so that many frames go in few bursts. */
-const MOST_BURSTS = 16
-const LONGEST_PROBE = 3400
+/** What fits a page of 4096 bytes beside all that belongs to a live frame. */
+const LONGEST_LIVE = 3400
+/** With its header and a VLAN tag it is still within the longest MTU. */
+const LONGEST = 0xffff - 18
+
+type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions['by'] | undefined }
 
 /**
- * Sends frames into a veth as a native-mode program on a NIC would, and counts what arrives at its peer. The
- * frames have an experimental ethertype, on which no stack acts. Linux 5.18; CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON.
- * @throws PeerError, ProgramError, SystemError EPERM.
+ * Redirects frames into a veth by an XDP program, as one on a NIC would, and counts what arrives at its peer. The
+ * frames have an experimental ethertype, on which no stack acts. Others' redirects are not counted; in the namespaces
+ * of the veth nothing is changed, and nothing shows but the frames. Linux 5.10; CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON,
+ * and by 'veth' CAP_SYS_ADMIN and CAP_NET_RAW.
+ * @throws PeerError, ProgramError, SystemError EPERM, UnsupportedError.
  */
 export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation<ProbeResult> {
-  checkOptions('probeRedirect()', options, ['frames', 'size'])
-  const { frames = SOME_FRAMES, size = SHORT_FRAME } = options
-  checkNumber('frames', frames, 1, 1_000_000)
-  checkNumber('size', size, 14, LONGEST_PROBE)
-  const pair = yield* getVethPair(ref)
-  const self = yield* ask<'self'>({ kind: 'self' })
-  const counter = yield* openRedirectCounter(self)
+  const { mode, by, frames, size } = checked(options)
+  const { target, peer } = yield* getVethPair(ref)
+  const devmap = yield* createRedirectDevmap(target.link.index, target.netns)
   try {
-    const { arrived, nsPerFrame } = yield* withDescriptor(
-      loadProgram(xdpRedirect(pair.target.link.index)),
-      program => sendAll(program, pair, frames, size),
-    )
-    const outcomes = yield* readRedirectCounter(counter)
-    const accepted = outcomes.reduce((sum, outcome) => sum + outcome.accepted, 0)
-    // The peer also counts what others send it; no more of ours can have arrived than the driver accepted.
-    const delivered = Math.min(arrived, accepted, frames)
-    return { sent: frames, delivered, code: mostRefused(outcomes), nsPerFrame, outcomes }
+    const counter = yield* openRedirectCounter(devmap)
+    try {
+      const frame = probeFrame(peer.link.address, size)
+      const probe: Probe = { mode, frames, frame, target, peer, devmap, counter }
+      if (by === 'veth' || mode === 'generic' || size > LONGEST_LIVE) return yield* byVeth(probe)
+      return yield* byLiveFrames(probe, by === undefined)
+    } finally {
+      yield* closeRedirectCounter(counter)
+    }
   } finally {
-    yield* closeRedirectCounter(counter)
+    yield* closeDescriptor(devmap.fd)
   }
 }
 
-/** arrived: how many packets the peer received meanwhile. */
-function* sendAll(
-  program: number,
-  { target, peer }: VethPair,
-  frames: number,
-  size: number,
-): Operation<{ arrived: number; nsPerFrame: number }> {
-  const frame = probeFrame(peer.link.address, size)
-  const before = yield* received(peer)
-  const burst = Math.max(SAFE_BURST, Math.ceil(frames / MOST_BURSTS))
-  let arrived = 0
-  let nanoseconds = 0
-  for (let sent = 0; sent < frames; ) {
-    const count = Math.min(burst, frames - sent)
-    nanoseconds += count * (yield* runLiveFrames({ program, frame, count, netns: target.netns }))
-    sent += count
-    arrived = yield* settled(peer, before, sent)
+/** The kernel is asked whether it has live frames by sending some. */
+function* byLiveFrames(probe: Probe, elseByVeth: boolean): Operation<ProbeResult> {
+  try {
+    const program = loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, probe.devmap, false))
+    return result('live frames', yield* withDescriptor(program, fd => sendLive(probe, fd)))
+  } catch (error) {
+    if (!elseByVeth || !(error instanceof UnsupportedError)) throw error
+    return yield* byVeth(probe)
   }
-  return { arrived, nsPerFrame: nanoseconds / frames }
 }
 
-/** Waits, but not long, until the peer's NAPI has taken what was sent. */
-function* settled(peer: VethEnd, before: number, expected: number): Operation<number> {
-  let arrived = (yield* received(peer)) - before
-  for (let patience = 5; arrived < expected && patience > 0; patience--) {
-    yield* ask<'wait'>({ kind: 'wait', milliseconds: 1 })
-    const now = (yield* received(peer)) - before
-    if (now > arrived) patience = 5
-    arrived = now
+function* byVeth(probe: Probe): Operation<ProbeResult> {
+  const { mode, frame } = probe
+  const program = loadForVeth(probe, mode === 'native' && frame.length > LONGEST_LIVE)
+  const landing = yield* withDescriptor(program, fd =>
+    withProgramBehindWire(fd, mode, frame.length, wire => sendThrough(probe, wire)),
+  )
+  return result('veth', landing)
+}
+
+/** Before 5.18 the flag that a program takes several buffers is not known: EINVAL, and no word of the verifier's. */
+function* loadForVeth({ devmap }: Probe, hasFrags: boolean): Operation<number> {
+  try {
+    return yield* loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, devmap, hasFrags))
+  } catch (error) {
+    if (!hasFrags || !(error instanceof SystemError && error.code === 'EINVAL')) throw error
+    throw new UnsupportedError('XDP with frames in several buffers', '5.18')
   }
-  return arrived
 }
 
-function* received(end: VethEnd): Operation<number> {
-  const { stats } = yield* getLink(refOf(end))
-  return Number(stats?.rxPackets ?? 0n)
+function result(
+  by: ProbeResult['by'],
+  { sent, arrived, nanoseconds, accepted, outcomes }: Landing,
+): ProbeResult {
+  const most = mostRefused(outcomes)
+  return {
+    sent,
+    // The peer also counts what others send it; no more of ours can have arrived than went on to it.
+    delivered: Math.min(arrived, accepted),
+    code: most?.code ?? null,
+    where: most?.tracepoint ?? null,
+    by,
+    nsPerFrame: nanoseconds === null || sent === 0 ? null : nanoseconds / sent,
+    outcomes,
+  }
 }
 
-function mostRefused(outcomes: readonly RedirectCount[]): string | null {
+function mostRefused(outcomes: readonly RedirectCount[]): RedirectCount | null {
   let most: RedirectCount | null = null
   for (const outcome of outcomes) {
     if (outcome.code !== null && outcome.refused > (most?.refused ?? 0)) most = outcome
   }
-  return most?.code ?? null
+  return most
+}
+
+function checked(options: ProbeOptions): Checked {
+  checkOptions('probeRedirect()', options, ['frames', 'size', 'mode', 'by'])
+  const { frames = SOME_FRAMES, size = SHORT_FRAME, mode = 'native', by } = options
+  checkNumber('frames', frames, 1, 1_000_000)
+  checkChoice('mode', mode, ['native', 'generic'])
+  if (by !== undefined) checkChoice('by', by, ['live frames', 'veth'])
+  if (by === 'live frames' && mode === 'generic') {
+    throw new TypeError("live frames are redirected in native mode only: leave 'by' out, or say 'veth'")
+  }
+  checkNumber('size', size, 14, by === 'live frames' ? LONGEST_LIVE : LONGEST)
+  return { frames, size, mode, by }
 }
 
 function checkNumber(what: string, value: number, least: number, most: number): void {

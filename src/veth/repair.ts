@@ -130,8 +130,13 @@ function noStepLeft(steps: readonly Repair[], { summary }: Verdict): string {
     : `the repair did not help and was undone: ${summary}`
 }
 
-function* proven(ref: DeviceRef, { frameSize }: ExplainOptions, verdict: Verdict): Operation<ProbeResult> {
+function* proven(
+  ref: DeviceRef,
+  { mode, frameSize }: ExplainOptions,
+  verdict: Verdict,
+): Operation<ProbeResult> {
   const proof = yield* probeRedirect(ref, {
+    ...(mode === undefined ? {} : { mode }),
     ...(frameSize === undefined ? {} : { size: frameSize }),
   })
   if (proof.delivered === proof.sent) return proof

@@ -1,4 +1,4 @@
-import { checkOptions, quote } from '../wire/check-options.ts'
+import { checkChoice, checkOptions, quote } from '../wire/check-options.ts'
 
 /** Which way a frame takes into or out of a device. */
 export interface Way {
@@ -33,8 +33,8 @@ export function checkExplainOptions(
 ): void {
   checkOptions(what, options, [...EXPLAIN_OPTIONS, ...more])
   const { via, mode, frameSize, multiBuffer, from } = options
-  checkChoice('via', via, ['redirect', 'broadcast', 'tx'])
-  checkChoice('mode', mode, ['native', 'generic'])
+  if (via !== undefined) checkChoice('via', via, ['redirect', 'broadcast', 'tx'])
+  if (mode !== undefined) checkChoice('mode', mode, ['native', 'generic'])
   if (frameSize !== undefined && (!Number.isInteger(frameSize) || frameSize < 1)) {
     throw new RangeError(`frameSize must be a number of bytes, not ${quote(frameSize)}`)
   }
@@ -44,12 +44,4 @@ export function checkExplainOptions(
   if (via === 'tx' && from !== undefined) {
     throw new TypeError("with via 'tx' the program is on the device itself: from has no place there")
   }
-}
-
-function checkChoice(what: string, value: unknown, choices: readonly string[]): void {
-  if (value === undefined || choices.includes(value as string)) return
-  const wanted = choices.map(choice => `'${choice}'`)
-  throw new TypeError(
-    `${what} must be ${wanted.slice(0, -1).join(', ')} or ${wanted.at(-1)}, not ${quote(value)}`,
-  )
 }

@@ -5,7 +5,7 @@ import type { Link } from '../rtnetlink/link.ts'
 import { getLink } from '../rtnetlink/link-operations.ts'
 import { type AttachMode, attachXdp as attachXdpByNetlink, detachXdp } from '../rtnetlink/xdp-attach.ts'
 import type { XdpMode } from '../rtnetlink/xdp-state.ts'
-import { checkOptions, quote } from '../wire/check-options.ts'
+import { checkChoice, checkOptions, quote } from '../wire/check-options.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -119,11 +119,6 @@ function checkProgram(program: XdpProgram): void {
   throw new TypeError(
     `a program is what xdpPass() and its like return, { pinned } or { fd }, not ${quote(given)}`,
   )
-}
-
-function checkChoice(what: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return
-  throw new TypeError(`${what} must be ${choices.map(choice => `'${choice}'`).join(' or ')}, not '${value}'`)
 }
 
 function programIds(xdp: NonNullable<Link['xdp']>): [AttachedProgram['mode'], number][] {

@@ -11,6 +11,12 @@ export function checkOptions(what: string, options: unknown, keys: readonly stri
   }
 }
 
+/** @throws TypeError for a value that is none of these. */
+export function checkChoice(what: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return
+  throw new TypeError(`${what} must be ${choices.map(quote).join(' or ')}, not ${quote(value)}`)
+}
+
 /** A value as a message shows it: '1' and 1 look different. */
 export function quote(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value)

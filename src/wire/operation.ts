@@ -34,6 +34,14 @@ export type Ask =
       readonly pointers: readonly (readonly [at: number, to: Uint8Array])[]
       readonly writes: boolean
     }
+  /** Sends an Ethernet frame out of a device, `count` times. */
+  | {
+      readonly kind: 'frames'
+      readonly netns: Netns
+      readonly ifindex: number
+      readonly frame: Uint8Array
+      readonly count: number
+    }
   /** Closes a descriptor that an earlier answer gave. */
   | { readonly kind: 'close'; readonly fd: number }
   /** Makes a network namespace: bound to path, or held by the descriptor answered when path is ''. */
@@ -44,7 +52,7 @@ export type Ask =
   | { readonly kind: 'namespaces'; readonly held: 'by name' | 'by process' | 'by thread' }
   /** Which namespace a path stands for now. */
   | { readonly kind: 'identify'; readonly netns: Netns }
-  /** The kernel's release, and how the kernel's tracing programs can tell this process from others. */
+  /** The kernel's release, and this process. */
   | { readonly kind: 'self' }
   | { readonly kind: 'wait'; readonly milliseconds: number }
   /** From here on, or no longer, nobody may give up waiting: a change is being undone. */
@@ -56,6 +64,8 @@ export interface Answers {
   /** interrupted: the dump changed while it was read, or did not fit; what each() saw is not a snapshot. */
   netlink: { readonly interrupted: boolean }
   bpf: number
+  /** How many were sent. */
+  frames: number
   close: null
   'create netns': number
   'remove netns': null
@@ -72,8 +82,6 @@ export interface Self {
   readonly release: string
   /** In its own pid namespace. */
   readonly pid: number
-  /** st_dev and st_ino of /proc/self/ns/pid. */
-  readonly pidNamespace: { readonly device: bigint; readonly inode: bigint }
 }
 
 /** A failure is an answer too, so that a recording holds it and an operation can undo what it did. */

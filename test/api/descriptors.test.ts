@@ -83,6 +83,7 @@ for (const [form, api] of forms) {
       async () => await (await a.attachXdp(api.xdpDrop(), { lifetime: 'process' })).detach(),
       async () => await a.attachXdp({ ...api.xdpPass(), code: [] }),
       async () => await a.probeRedirect({ frames: 1 }),
+      async () => await a.probeRedirect({ frames: 1, by: 'veth' }),
       async () => await (await api.countRedirects()).close(),
       async () => await (await api.createNetns()).remove(),
     ]

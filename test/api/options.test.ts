@@ -25,7 +25,7 @@ const CALLS: readonly [words: string, call: (api: Api, lo: AnyDevice) => unknown
   [
     'a number for a probe',
     (_, lo) => lo.probeRedirect(wrong(10)),
-    /probeRedirect\(\) takes \{ frames, size \}/,
+    /probeRedirect\(\) takes \{ frames, size, mode, by \}/,
   ],
   [
     'null for a verdict',

@@ -113,6 +113,10 @@ export class ScriptedShim implements Shim {
   bpf(): number {
     throw new Error('no script has a bpf')
   }
+
+  sendFrames(): number {
+    throw new Error('no script has frames')
+  }
 }
 
 /** Lays the datagrams one behind the other, as the shim does; what does not fit is lost. */

@@ -26,11 +26,15 @@ const shim = loadShim()
 const root = { skip: process.getuid?.() === 0 ? false : 'needs root' }
 
 const EPERM = -1
+const ENXIO = -6
 const E2BIG = -7
 const EBADF = -9
 const EBUSY = -16
 const EINVAL = -22
+const EMSGSIZE = -90
 const EPROTONOSUPPORT = -93
+const ENETDOWN = -100
+const ENOBUFS = -105
 const ETIMEDOUT = -110
 
 const NETLINK_ROUTE = 0
@@ -485,8 +489,72 @@ describe('bpf', () => {
   })
 })
 
+describe('frames', () => {
+  const LO = 1
+  const FRAME = new Uint8Array(60)
+  const IFF_UP = 1
+
+  function loUp(netns: number): void {
+    const request = linkMessage(RTM.NEWLINK, FLAG.REQUEST | FLAG.ACK, LO)
+    request.writeUInt32LE(IFF_UP, 24)
+    request.writeUInt32LE(IFF_UP, 28)
+    const handle = openSocket(netns)
+    assert.equal(exchange(handle, request), 1)
+    assert.deepEqual(messages(1), [{ type: NLMSG.ERROR, index: 0 }])
+    shim.closeSocket(handle)
+  }
+
+  const enter = (netns: number, ...command: string[]) =>
+    execFileSync('nsenter', [`--net=/proc/${process.pid}/fd/${netns}`, ...command], { encoding: 'utf8' })
+
+  /** Bytes and packets that lo received. */
+  function received(netns: number): number[] {
+    const [, bytes, packets] = /lo: *(\d+) +(\d+)/.exec(enter(netns, 'cat', '/proc/net/dev')) ?? []
+    return [Number(bytes), Number(packets)]
+  }
+
+  test('go out of a device of another namespace, as many as wanted', root, async () => {
+    const netns = shim.createNetns('')
+    loUp(netns)
+    const before = descriptors()
+    assert.equal(shim.sendFrames(netns, LO, FRAME, 5), 5)
+    const [bytes = 0, packets] = received(netns)
+    assert.equal(packets, 5)
+    assert.equal(await new Promise(done => shim.sendFrames(netns, LO, FRAME, 3, done)), 3)
+    assert.deepEqual(received(netns), [(bytes / 5) * 8, 8])
+    assert.deepEqual(descriptors(), before)
+    closeSync(netns)
+  })
+
+  test('that cannot go are an error, and leave no socket', root, () => {
+    inNewNetns(netns => {
+      const before = descriptors()
+      assert.equal(shim.sendFrames(netns, LO, FRAME, 1), ENETDOWN)
+      loUp(netns)
+      assert.equal(shim.sendFrames(netns, 99, FRAME, 1), ENXIO)
+      assert.equal(shim.sendFrames(netns, LO, new Uint8Array(13), 1), EINVAL)
+      assert.equal(shim.sendFrames(netns, LO, new Uint8Array(65536 + 19), 1), EMSGSIZE)
+      assert.equal(shim.sendFrames(netns + 1000, LO, FRAME, 1), EBADF)
+      assert.deepEqual(descriptors(), before)
+      assert.deepEqual(received(netns), [0, 0])
+    })
+  })
+
+  const tc = root.skip || (spawnSync('tc', ['-V']).status === 0 ? false : 'needs tc, of iproute2')
+  test('that a device keeps refusing are given up soon', { skip: tc }, () => {
+    inNewNetns(netns => {
+      loUp(netns)
+      enter(netns, ...'tc qdisc add dev lo root bfifo limit 100'.split(' '))
+      assert.equal(shim.sendFrames(netns, LO, FRAME, 2), 2)
+      const start = performance.now()
+      assert.equal(shim.sendFrames(netns, LO, new Uint8Array(200), 2), ENOBUFS)
+      assert.ok(performance.now() - start < 1000)
+    })
+  })
+})
+
 test('wrong arguments are EINVAL', () => {
-  const { createNetns, openSocket, exchange, closeSocket, unmount } = shim as unknown as Record<
+  const { createNetns, openSocket, exchange, closeSocket, unmount, sendFrames } = shim as unknown as Record<
     string,
     (...args: unknown[]) => number
   >
@@ -511,6 +579,12 @@ test('wrong arguments are EINVAL', () => {
     exchange!(1, null, buffer, words),
     exchange!(1, null, buffer, words, 2 ** 31),
     exchange!(1, null, buffer, words, 0, 'not a function'),
+    sendFrames!(-1, 1, 'x', 1),
+    sendFrames!(-1, 1, null, 1),
+    sendFrames!(-1, 1, buffer),
+    sendFrames!(-1, 1, buffer, 0),
+    sendFrames!(-1, 1, buffer, 1n),
+    sendFrames!(-1, 1, buffer, 1, 'not a function'),
   ]
   assert.deepEqual(
     calls,

@@ -194,7 +194,7 @@ for (const [form, api] of forms) {
       { frames: 0 },
       { frames: 1_000_001 },
       { size: 13 },
-      { size: 3401 },
+      { size: 65518 },
       { size: 60.5 },
     ]) {
       await assert.rejects(async () => await lo.probeRedirect(options), RangeError)
