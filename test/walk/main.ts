@@ -13,7 +13,7 @@ const steps = wholeNumber('steps', values.steps)
 
 process.stdout.write(`seed ${seed}, ${steps} steps\n`)
 try {
-  const { states, delivered, refused, repaired } = walk(seed, steps, done => {
+  const { states, delivered, refused, repaired } = await walk(seed, steps, done => {
     if (done % 200 === 0) process.stderr.write(`${done} of ${steps}\n`)
   })
   process.stdout.write(

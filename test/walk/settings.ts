@@ -1,10 +1,10 @@
-import type { Device } from '../../src/sync.ts'
+import type { AnyDevice } from '../api/forms.ts'
 
 /** All that can be set at an end of a pair, and what follows from it; counters and what only time changes left out. */
-export function settingsOf(end: Device): Record<string, unknown> {
+export async function settingsOf(end: AnyDevice): Promise<Record<string, unknown>> {
   const { name, index, up, mtu, minMtu, maxMtu, xdp, master, group, promiscuity, address, altNames } =
-    end.getLink()
-  const features = Object.entries(end.getFeatures()).map(
+    await end.getLink()
+  const features = Object.entries(await end.getFeatures()).map(
     ([feature, { active, wanted, fixed }]) => `${feature} ${active} ${wanted} ${fixed}`,
   )
   return {
@@ -21,15 +21,15 @@ export function settingsOf(end: Device): Record<string, unknown> {
     address,
     altNames,
     features,
-    channels: channelsOf(end),
+    channels: await channelsOf(end),
     netns: end.netns.path,
   }
 }
 
 /** null on a kernel whose veths have no channels. */
-export function channelsOf(end: Device): readonly [rx: number, tx: number] | null {
+export async function channelsOf(end: AnyDevice): Promise<readonly [rx: number, tx: number] | null> {
   try {
-    const { rx, tx } = end.getChannels()
+    const { rx, tx } = await end.getChannels()
     return [rx, tx]
   } catch {
     return null

@@ -24,7 +24,11 @@ const ALL = ['native program', 'target down and up'] as const
  * they are lost, a repair must make them arrive, and its undoing leave all settings as they were.
  * @throws Error with the steps so far when verdict and frames disagree.
  */
-export function walk(seed: number, steps: number, progress: (done: number) => void = () => {}): Walked {
+export async function walk(
+  seed: number,
+  steps: number,
+  progress: (done: number) => void = () => {},
+): Promise<Walked> {
   const random = new Random(seed)
   const pair = new WalkedPair(random)
   const history: string[] = []
@@ -36,12 +40,12 @@ export function walk(seed: number, steps: number, progress: (done: number) => vo
       const [target, peer] = random.chance(0.5) ? pair.ends : [pair.ends[1], pair.ends[0]]
       const size = random.pick(SIZES)
       const mode = random.chance(0.25) ? 'generic' : 'native'
-      states.add(`${mode} ${size} ${stateOf(target)} > ${stateOf(peer)}`)
+      states.add(`${mode} ${size} ${await stateOf(target)} > ${await stateOf(peer)}`)
       try {
         if (agree(target, mode, size)) count.delivered++
         else {
           count.refused++
-          if (random.chance(0.3) && mend(target, peer, mode, size)) count.repaired++
+          if (random.chance(0.3) && (await mend(target, peer, mode, size))) count.repaired++
         }
       } catch (error) {
         throw new Error(failure(seed, step, history, target, mode, size, error as Error), { cause: error })
@@ -87,8 +91,13 @@ function agree(target: Device, mode: 'native' | 'generic', size: number): boolea
 }
 
 /** A repair, proven by frames, and taken back. false: there was none, for a reason that holds. */
-function mend(target: Device, peer: Device, mode: 'native' | 'generic', size: number): boolean {
-  const before = [settingsOf(target), settingsOf(peer)]
+async function mend(
+  target: Device,
+  peer: Device,
+  mode: 'native' | 'generic',
+  size: number,
+): Promise<boolean> {
+  const before = [await settingsOf(target), await settingsOf(peer)]
   const verdict = target.explainRedirect({ mode, frameSize: size })
   try {
     const repair = target.repairRedirect({ mode, frameSize: size, allow: ALL, probe: true })
@@ -97,10 +106,14 @@ function mend(target: Device, peer: Device, mode: 'native' | 'generic', size: nu
   } catch (error) {
     if (!(error instanceof RepairError)) throw error
     assert.ok(isBeyondRepair(target, peer, size), `${error.message}\n${verdict.summary}`)
-    assert.deepEqual([settingsOf(target), settingsOf(peer)], before, 'a repair that failed left something')
+    assert.deepEqual(
+      [await settingsOf(target), await settingsOf(peer)],
+      before,
+      'a repair that failed left something',
+    )
     return false
   }
-  assert.deepEqual([settingsOf(target), settingsOf(peer)], before, 'undo() left something')
+  assert.deepEqual([await settingsOf(target), await settingsOf(peer)], before, 'undo() left something')
   return true
 }
 
@@ -113,10 +126,10 @@ function isBeyondRepair(target: Device, peer: Device, size: number): boolean {
 }
 
 /** What of an end decides, in a few words. */
-function stateOf(end: Device): string {
+async function stateOf(end: Device): Promise<string> {
   const { up, mtu, xdp } = end.getLink()
   const { gro } = end.getFeatures()
-  const [rx, tx] = channelsOf(end) ?? [0, 0]
+  const [rx, tx] = (await channelsOf(end)) ?? [0, 0]
   return [up, mtu, xdp?.mode, gro.wanted, gro.active, rx, tx, xdpFeaturesOf(end)].join(' ')
 }
 
