@@ -15,6 +15,8 @@ export const BPF_CMD = {
   BPF_PROG_GET_FD_BY_ID: 13,
   BPF_OBJ_GET_INFO_BY_FD: 15,
   BPF_RAW_TRACEPOINT_OPEN: 17,
+  BPF_BTF_GET_FD_BY_ID: 19,
+  BPF_BTF_GET_NEXT_ID: 23,
   BPF_LINK_CREATE: 28,
 } as const
 export type BpfCommand = keyof typeof BPF_CMD
@@ -24,6 +26,7 @@ const READS: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
   'BPF_MAP_LOOKUP_ELEM',
   'BPF_MAP_GET_NEXT_KEY',
   'BPF_OBJ_GET_INFO_BY_FD',
+  'BPF_BTF_GET_NEXT_ID',
 ])
 
 /**
@@ -52,10 +55,17 @@ export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETN
 
 /** Source: Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled), kernel/bpf/syscall.c. */
 function needs(command: BpfCommand): string {
-  if (command === 'BPF_PROG_GET_FD_BY_ID') return 'needs CAP_SYS_ADMIN'
+  if (BY_ID.has(command)) return 'needs CAP_SYS_ADMIN'
   const further = FURTHER_CAPABILITY[command]
   return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)`
 }
+
+/** They reach what others loaded. */
+const BY_ID: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
+  'BPF_PROG_GET_FD_BY_ID',
+  'BPF_BTF_GET_FD_BY_ID',
+  'BPF_BTF_GET_NEXT_ID',
+])
 
 const FURTHER_CAPABILITY: { readonly [command in BpfCommand]?: string } = {
   BPF_PROG_LOAD: 'CAP_NET_ADMIN for XDP, CAP_PERFMON for tracepoints',
@@ -71,9 +81,12 @@ export class BpfAttr {
   readonly bytes: Uint8Array
   readonly pointers: [at: number, to: Uint8Array][] = []
   readonly #view: DataView
+  readonly #size: number
 
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size)
+  /** `behind`: the size of a struct behind the union that has addresses too; its fields' offsets start at `size`. */
+  constructor(size: number, behind = 0) {
+    this.#size = size
+    this.bytes = new Uint8Array(size + behind)
     this.#view = new DataView(this.bytes.buffer)
   }
 
@@ -91,6 +104,11 @@ export class BpfAttr {
   pointer(at: number, to: Uint8Array): this {
     if (to.length > 0) this.pointers.push([at, to])
     return this
+  }
+
+  /** The address of the struct behind the union. */
+  pointerBehind(at: number): this {
+    return this.pointer(at, this.bytes.subarray(this.#size))
   }
 
   /** The address of a NUL-terminated string. */
