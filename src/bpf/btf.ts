@@ -1,70 +1,7 @@
 import { DecodeError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
+import { indexTypes, KIND, kindOf, MEMBER, type Section, sectionsOf, TYPE, vlenOf } from './btf-format.ts'
 
-/**
- * BTF, the kernel's description of its own types: where in a struct a member lies, on the kernel that runs.
- * Source: include/uapi/linux/btf.h, Documentation/bpf/btf.rst.
- */
-
-const BTF_MAGIC = 0xeb9f
-const BTF_VERSION = 1
-
-/** struct btf_header. Offsets of sections count from its end. The layout section came in 7.x. */
-const HEADER = {
-  magic: 0,
-  version: 2,
-  hdr_len: 4,
-  type_off: 8,
-  type_len: 12,
-  str_off: 16,
-  str_len: 20,
-  layout_off: 24,
-  layout_len: 28,
-} as const
-const HEADER_SIZE = { first: 24, withLayout: 32 } as const
-
-/** struct btf_type. The third word is a size or the id of another type. */
-const TYPE = { name_off: 0, info: 4, size: 8, type: 8, length: 12 } as const
-/** struct btf_member, behind a STRUCT or UNION. */
-const MEMBER = { name_off: 0, type: 4, offset: 8, length: 12 } as const
-/** struct btf_layout: the sizes for each kind that the writer knew. */
-const LAYOUT = { info_sz: 0, elem_sz: 1, length: 4 } as const
-
-/** enum BTF_KIND_*: the bytes behind a btf_type, and further bytes per element (vlen). */
-const KINDS: readonly (readonly [kind: string, info: number, element: number])[] = [
-  ['UNKN', 0, 0],
-  ['INT', 4, 0],
-  ['PTR', 0, 0],
-  ['ARRAY', 12, 0],
-  ['STRUCT', 0, MEMBER.length],
-  ['UNION', 0, MEMBER.length],
-  ['ENUM', 0, 8],
-  ['FWD', 0, 0],
-  ['TYPEDEF', 0, 0],
-  ['VOLATILE', 0, 0],
-  ['CONST', 0, 0],
-  ['RESTRICT', 0, 0],
-  ['FUNC', 0, 0],
-  ['FUNC_PROTO', 0, 8],
-  ['VAR', 4, 0],
-  ['DATASEC', 0, 12],
-  ['FLOAT', 0, 0],
-  ['DECL_TAG', 4, 0],
-  ['TYPE_TAG', 0, 0],
-  ['ENUM64', 0, 12],
-]
-const KIND = {
-  INT: 1,
-  PTR: 2,
-  STRUCT: 4,
-  UNION: 5,
-  ENUM: 6,
-  TYPEDEF: 8,
-  VOLATILE: 9,
-  CONST: 10,
-  RESTRICT: 11,
-  TYPE_TAG: 18,
-} as const
 /** What stands for another type. */
 const MODIFIERS: ReadonlySet<number> = new Set<number>([
   KIND.TYPEDEF,
@@ -88,14 +25,10 @@ export interface BtfMember {
   readonly type: number
 }
 
-interface Section {
-  readonly at: number
-  readonly end: number
-}
-
 /**
- * The types of one blob, which it keeps. Making it walks over all of them once (some 5 ms for a kernel's 130,000),
- * noting where each begins; names are compared only when a struct is asked for.
+ * The kernel's description of its own types: where in a struct a member lies, on the kernel that runs. It keeps the
+ * blob that it is made of. Making it walks over all types once (some 5 ms for a kernel's 130,000), noting where each
+ * begins; names are compared only when a struct is asked for.
  */
 export class Btf {
   readonly #base: Btf | null
@@ -115,12 +48,12 @@ export class Btf {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#base = base
-    const { types, strings, layout } = this.#sections()
-    this.#strings = strings
+    const sections = sectionsOf(this.#view)
+    this.#strings = sections.strings
     // Id 0 is void, which has no record.
     this.#firstId = base === null ? 1 : base.#endId()
     this.#firstString = base === null ? 0 : base.#endString()
-    this.#types = this.#index(types, layout)
+    this.#types = indexTypes(this.#view, sections)
   }
 
   /** @throws BtfLookupError when there is no struct of that name. */
@@ -269,72 +202,6 @@ export class Btf {
     const known = id >= this.#firstId && id < this.#endId()
     return new DecodeError(`BTF: ${what}`, known ? this.#types[id - this.#firstId]! : 0)
   }
-
-  #sections() {
-    const { length } = this.#bytes
-    if (length < HEADER_SIZE.first) throw new DecodeError(`BTF: ${length} bytes are too few for a header`, 0)
-    const magic = this.#view.getUint16(HEADER.magic, LITTLE_ENDIAN)
-    const version = this.#view.getUint8(HEADER.version)
-    if (magic !== BTF_MAGIC || version !== BTF_VERSION) {
-      throw new DecodeError(`BTF: this begins with 0x${magic.toString(16)}, version ${version}`, 0)
-    }
-    const headerSize = this.#view.getUint32(HEADER.hdr_len, LITTLE_ENDIAN)
-    if (headerSize < HEADER_SIZE.first || headerSize > length) {
-      throw new DecodeError(`BTF: a header of ${headerSize} bytes`, HEADER.hdr_len)
-    }
-    const section = (offset: number, size: number): Section => {
-      const at = headerSize + this.#view.getUint32(offset, LITTLE_ENDIAN)
-      const end = at + this.#view.getUint32(size, LITTLE_ENDIAN)
-      if (end > length)
-        throw new DecodeError(`BTF: a section up to byte ${end} of ${length}: cut short?`, offset)
-      return { at, end }
-    }
-    return {
-      types: section(HEADER.type_off, HEADER.type_len),
-      strings: section(HEADER.str_off, HEADER.str_len),
-      layout:
-        headerSize < HEADER_SIZE.withLayout
-          ? { at: 0, end: 0 }
-          : section(HEADER.layout_off, HEADER.layout_len),
-    }
-  }
-
-  /** Where each type begins. Afterwards its members can be read without looking at the bounds again. */
-  #index({ at, end }: Section, layout: Section): Uint32Array {
-    const starts = new Uint32Array(Math.floor((end - at) / TYPE.length))
-    let count = 0
-    while (at < end) {
-      if (at + TYPE.length > end) throw new DecodeError('BTF: the last type is cut short', at)
-      const info = this.#view.getUint32(at + TYPE.info, LITTLE_ENDIAN)
-      starts[count++] = at
-      at += TYPE.length + this.#further(info, layout, at)
-      if (at > end) throw new DecodeError('BTF: the last type is cut short', starts[count - 1]!)
-    }
-    return starts.slice(0, count)
-  }
-
-  /** The bytes behind a type's btf_type. */
-  #further(info: number, layout: Section, at: number): number {
-    const kind = kindOf(info)
-    const known = kind === 0 ? undefined : KINDS[kind]
-    if (known !== undefined) return known[1] + known[2] * vlenOf(info)
-    // A kind newer than this library: from 7.x on the kernel says how long it is.
-    const said = layout.at + kind * LAYOUT.length
-    if (kind === 0 || said + LAYOUT.length > layout.end) {
-      throw new DecodeError(`BTF: a type of the unknown kind ${kind}, after ${KINDS.at(-1)![0]}`, at)
-    }
-    const element = this.#view.getUint8(said + LAYOUT.elem_sz)
-    return this.#view.getUint8(said + LAYOUT.info_sz) + element * vlenOf(info)
-  }
-}
-
-/** Up to 7.0 vlen had 16 bits and kind 5, with zeros between and above. */
-function vlenOf(info: number): number {
-  return info & 0xffffff
-}
-
-function kindOf(info: number): number {
-  return (info >>> 24) & 0x7f
 }
 
 function isComposite(kind: number): boolean {

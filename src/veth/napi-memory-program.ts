@@ -49,30 +49,34 @@ const NETDEV_HASHENTRIES = 256
 
 /** How many devices of a hash chain are looked at: one in 256 devices of a namespace is in the same. */
 export const MOST_HOPS = 64
-/** How many receive queues are looked at. */
-export const MOST_QUEUES = 256
+/** How many receive queues one run looks at. The verifier walks through each, and takes some 50 µs for it. */
+export const QUEUES_PER_RUN = 32
 
 /** The map's only value: two ends of a veth, u32 but for the queues, which have a byte each. */
-const END = { ifindex: 0, rx: 4, napi: 8, size: 8 + MOST_QUEUES } as const
+const END = { ifindex: 0, rx: 4, napi: 8, size: 8 + QUEUES_PER_RUN } as const
 export const RESULT = { end: END, own: 0, peer: END.size, size: 2 * END.size } as const
 
+/** The program's arguments: which device, and the queue to begin with. */
+const ARGUMENT = { ifindex: 0, first: 8 } as const
 /** How the program ended: its result. */
 export const ENDED = { UNREADABLE: 0, READ: 1, NO_DEVICE: 2, TOO_MANY_DEVICES: 3, NO_VETH: 4 } as const
 
 /** The stack, below R10. */
-const STACK = { scratch: -8, key: -16, ifindex: -24, device: -32, peer: -40, rx: -48 } as const
+const STACK = { scratch: -8, key: -16, ifindex: -24, device: -32, peer: -40, first: -48, left: -56 } as const
 
 /**
- * Reads, without a frame, which receive queues of a veth and of its peer have NAPI. Run once by
- * testRunRawTracepoint() with the veth's ifindex as its argument, on a thread in the veth's namespace: the kernel runs
- * it under rcu_read_lock(), so that what it finds stays.
+ * Reads, without a frame, which receive queues of a veth and of its peer have NAPI. For
+ * testRunRawTracepoint() on a thread in the veth's namespace, with the veth's ifindex and the first queue: the kernel
+ * runs it under rcu_read_lock(), so that what it finds stays.
  * Source: veth_xdp_xmit() and struct veth_priv, drivers/net/veth.c; dev_get_by_index_rcu(), net/core/dev.c.
  */
 export function vethNapiReader(map: number, layout: VethLayout): ProgramSource {
   const { veth_priv, net_device } = layout
   const code = [
-    load('DW', R7, R1, 0),
+    load('DW', R7, R1, ARGUMENT.ifindex),
     store('DW', R10, STACK.ifindex, R7),
+    load('DW', R7, R1, ARGUMENT.first),
+    store('DW', R10, STACK.first, R7),
 
     store('W', R10, STACK.key, 0),
     loadMapFd(R1, map),
@@ -150,13 +154,18 @@ function readEnd(name: string, at: number, { net_device, veth_priv, veth_rq }: V
     store('W', R9, at + END.ifindex, R7),
     ...read('W', R7, R6, net_device.real_num_rx_queues),
     store('W', R9, at + END.rx, R7),
-    store('DW', R10, STACK.rx, R7),
+    load('DW', R1, R10, STACK.first),
+    alu64('SUB', R7, R1),
+    store('DW', R10, STACK.left, R7),
     ...read('DW', R8, R6, net_device.priv + veth_priv.rq),
+    load('DW', R1, R10, STACK.first),
+    alu64('MUL', R1, veth_rq.size),
+    add(R8, R1),
 
     mov(R7, 0),
     label(`next queue ${name}`),
-    load('DW', R1, R10, STACK.rx),
-    jump('JGE', R7, R1, `done ${name}`),
+    load('DW', R1, R10, STACK.left),
+    jump('JSGE', R7, R1, `done ${name}`),
     // That it is a queue: it names its device.
     ...read('DW', R0, R8, veth_rq.dev),
     jump('JNE', R0, R6, 'no veth'),
@@ -171,7 +180,7 @@ function readEnd(name: string, at: number, { net_device, veth_priv, veth_rq }: V
     store('B', R3, at + END.napi, R1),
     add(R8, veth_rq.size),
     add(R7, 1),
-    jump('JLT', R7, MOST_QUEUES, `next queue ${name}`),
+    jump('JLT', R7, QUEUES_PER_RUN, `next queue ${name}`),
     label(`done ${name}`),
   ]
 }

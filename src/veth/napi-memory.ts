@@ -1,7 +1,7 @@
 import { Btf, BtfLookupError } from '../bpf/btf.ts'
 import { withDescriptor } from '../bpf/descriptor.ts'
 import { isLoadedBtf, listKernelBtf, readKernelBtf } from '../bpf/kernel-btf.ts'
-import { type BpfMap, createMap, lookupElement } from '../bpf/map.ts'
+import { type BpfMap, createMap, lookupElement, type MapShape } from '../bpf/map.ts'
 import { loadProgram } from '../bpf/program.ts'
 import { testRunRawTracepoint } from '../bpf/test-run.ts'
 import { deviceLabel, type IndexRef } from '../wire/device-ref.ts'
@@ -12,7 +12,7 @@ import { ask, type Operation } from '../wire/operation.ts'
 import {
   ENDED,
   MOST_HOPS,
-  MOST_QUEUES,
+  QUEUES_PER_RUN,
   RESULT,
   type VethLayout,
   vethNapiReader,
@@ -32,7 +32,16 @@ export type NapiInMemory =
   | { readonly unavailable: string }
 
 const ENODEV = 19
-const EVERY = { key: 4, entries: 1 } as const
+/** Source: rtnl_create_link(), net/core/rtnetlink.c. */
+const MOST_QUEUES = 4096
+const KEY_SIZE = 4
+const RESULT_MAP: MapShape = {
+  type: 'ARRAY',
+  name: 'veth_nl_napi',
+  keySize: KEY_SIZE,
+  valueSize: RESULT.size,
+  maxEntries: 1,
+}
 
 /**
  * Which receive queues of a veth and of its peer have NAPI, out of the kernel's own memory: for kernels that do not
@@ -46,7 +55,7 @@ const EVERY = { key: 4, entries: 1 } as const
  */
 export function* readNapiFromMemory(ref: IndexRef): Operation<NapiInMemory> {
   try {
-    return yield* withMap(yield* vethLayout(), ref)
+    return yield* read(yield* vethLayout(), ref)
   } catch (error) {
     if (meansUnavailable(error)) return { unavailable: error.message }
     throw error
@@ -64,16 +73,11 @@ function meansUnavailable(error: unknown): error is Error {
   return error instanceof Unreadable || error instanceof BtfLookupError || error instanceof DecodeError
 }
 
-function* withMap(layout: VethLayout, ref: IndexRef): Operation<NapiInMemory> {
-  const shape = {
-    type: 'ARRAY',
-    name: 'veth_nl_napi',
-    keySize: EVERY.key,
-    valueSize: RESULT.size,
-    maxEntries: EVERY.entries,
-  } as const
-  const map = yield* createMap(shape)
-  return yield* withDescriptor(opened(map.fd), () => runReader(map, layout, ref))
+function* read(layout: VethLayout, ref: IndexRef): Operation<NapiInMemory> {
+  const map = yield* createMap(RESULT_MAP)
+  return yield* withDescriptor(opened(map.fd), () =>
+    withDescriptor(loadProgram(vethNapiReader(map.fd, layout)), program => readQueues(map, program, ref)),
+  )
 }
 
 // biome-ignore lint/correctness/useYield: it is open already.
@@ -81,19 +85,32 @@ function* opened(fd: number): Operation<number> {
   return fd
 }
 
-function* runReader(map: BpfMap, layout: VethLayout, ref: IndexRef): Operation<NapiInMemory> {
-  const ended = yield* withDescriptor(loadProgram(vethNapiReader(map.fd, layout)), program =>
-    testRunRawTracepoint(program, [BigInt(ref.device)], ref.netns),
-  )
+/** The program looks at so many queues at a time. */
+function* readQueues(map: BpfMap, program: number, ref: IndexRef): Operation<NapiInMemory> {
+  let [own, peer] = yield* runReader(map, program, ref, 0)
+  for (let first = QUEUES_PER_RUN; first < Math.max(own.rx, peer.rx); first += QUEUES_PER_RUN) {
+    const [moreOwn, morePeer] = yield* runReader(map, program, ref, first)
+    own = { ...moreOwn, queues: [...own.queues, ...moreOwn.queues] }
+    peer = { ...morePeer, queues: [...peer.queues, ...morePeer.queues] }
+  }
+  return { own: endNapi(own), peer: endNapi(peer) }
+}
+
+function endNapi({ ifindex, queues }: EndNapi): EndNapi {
+  return { ifindex, queues }
+}
+
+function* runReader(map: BpfMap, program: number, ref: IndexRef, first: number) {
+  const ended = yield* testRunRawTracepoint(program, [BigInt(ref.device), BigInt(first)], ref.netns)
   if (ended === ENDED.NO_DEVICE) {
     const where = `device ${deviceLabel(ref)} in ${netnsLabel(ref.netns)}`
     throw new NoDevice(ENODEV, 'bpf BPF_PROG_TEST_RUN', where)
   }
   if (ended !== ENDED.READ) throw new Unreadable(REASONS[ended] ?? `the program ended with ${ended}`)
-  const value = yield* lookupElement(map, new Uint8Array(EVERY.key))
+  const value = yield* lookupElement(map, new Uint8Array(KEY_SIZE))
   if (value === null) throw new Unreadable('the program left no result')
   const view = new DataView(value.buffer)
-  return { own: endAt(view, RESULT.own), peer: endAt(view, RESULT.peer) }
+  return [endAt(view, RESULT.own, first), endAt(view, RESULT.peer, first)] as const
 }
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -102,12 +119,14 @@ const REASONS: Readonly<Record<number, string>> = {
   [ENDED.NO_VETH]: "the device does not look like a veth with a peer, by the kernel's types",
 }
 
-function endAt(view: DataView, at: number): EndNapi {
+/** What one run tells of an end: of how many queues in all, and of some from `first` on. */
+function endAt(view: DataView, at: number, first: number): EndNapi & { rx: number } {
   const ifindex = view.getUint32(at + RESULT.end.ifindex, LITTLE_ENDIAN)
   const rx = view.getUint32(at + RESULT.end.rx, LITTLE_ENDIAN)
-  if (rx > MOST_QUEUES) throw new Unreadable(`more than ${MOST_QUEUES} receive queues: ${rx}`)
-  const queues = Array.from({ length: rx }, (_, queue) => view.getUint8(at + RESULT.end.napi + queue) !== 0)
-  return { ifindex, queues }
+  if (rx > MOST_QUEUES) throw new Unreadable(`a veth with ${rx} receive queues cannot be`)
+  const length = Math.min(Math.max(rx - first, 0), QUEUES_PER_RUN)
+  const queues = Array.from({ length }, (_, queue) => view.getUint8(at + RESULT.end.napi + queue) !== 0)
+  return { ifindex, rx, queues }
 }
 
 interface Remembered {
