@@ -39,6 +39,8 @@ export class Btf {
   readonly #types: Uint32Array
   readonly #firstId: number
   readonly #firstString: number
+  /** Those asked for, by name. */
+  readonly #structs = new Map<string, number>()
 
   /**
    * With a base it is split BTF, a module's: its ids and strings go on where the base's end.
@@ -105,7 +107,8 @@ export class Btf {
   }
 
   #struct(name: string): number {
-    const id = this.#findStruct(new TextEncoder().encode(name))
+    const id = this.#structs.get(name) ?? this.#findStruct(new TextEncoder().encode(name))
+    this.#structs.set(name, id)
     if (id === 0) throw new BtfLookupError(`there is no struct ${name}`)
     return id
   }
