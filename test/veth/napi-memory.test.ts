@@ -16,13 +16,14 @@ import { LITTLE_ENDIAN } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import type { Answer, Ask } from '../../src/wire/operation.ts'
 import { blob, INT, info, PTR, STRUCT, stringSection } from '../bpf/btf-blob.ts'
-import { kernelHas, noBpf } from '../bpf/lab.ts'
+import { kernelHas, noBpf, noKernelBtf } from '../bpf/lab.ts'
 import { buffer, u32 } from '../bpf/scripted.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { vethIn } from '../tools/veth.ts'
 
-const without = needsRoot || noBpf || (kernelHas(5, 13) ? false : 'needs veth with NAPI by GRO, Linux 5.13')
+const without =
+  needsRoot || noBpf || noKernelBtf || (kernelHas(5, 13) ? false : 'needs NAPI by GRO, Linux 5.13')
 const tellsNapi = kernelHas(6, 8)
 const NO_NAPI = [false]
 
@@ -104,7 +105,7 @@ describe("a veth's NAPI, out of the kernel's memory", { skip: without }, () => {
   )
 
   test(
-    'is told for more queues than one run looks at, of ends that differ',
+    'is told for more queues than one run looks at, also when the other end has fewer',
     inNetns(netns => {
       const { own, peer } = pairOf(netns, 70)
       real(setChannels(own, { rx: 64 }))
@@ -112,6 +113,19 @@ describe("a veth's NAPI, out of the kernel's memory", { skip: without }, () => {
       real(setFeature(peer, 'gro', true))
       assert.deepEqual(queuesOf(own), Array(64).fill(false))
       assert.deepEqual(queuesOf(peer), Array(65).fill(true))
+    }),
+  )
+
+  test(
+    'is told for many queues when the other end has one',
+    inNetns(netns => {
+      const peer = { name: 'vb', numRxQueues: 1, numTxQueues: 1 }
+      real(newLink(netns, { name: 'va', numRxQueues: 70, linkinfo: { kind: 'veth', data: { peer } } }))
+      for (const name of ['va', 'vb']) real(setLink({ netns, device: name }, { up: true }))
+      const { index, link } = real(getLink({ netns, device: 'va' }))
+      real(setFeature({ netns, device: index }, 'gro', true))
+      assert.deepEqual(queuesOf({ netns, device: index }), Array(70).fill(true))
+      assert.deepEqual(queuesOf({ netns, device: link }), NO_NAPI)
     }),
   )
 
