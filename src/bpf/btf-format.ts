@@ -31,7 +31,7 @@ export const MEMBER = { name_off: 0, type: 4, offset: 8, length: 12 } as const
 const LAYOUT = { info_sz: 0, elem_sz: 1, length: 4 } as const
 
 /** enum BTF_KIND_*: the bytes behind a btf_type, and further bytes per element (vlen). */
-const KINDS: readonly (readonly [kind: string, info: number, element: number])[] = [
+export const KINDS: readonly (readonly [kind: string, info: number, element: number])[] = [
   ['UNKN', 0, 0],
   ['INT', 4, 0],
   ['PTR', 0, 0],

@@ -26,7 +26,7 @@ export interface EndNapi {
   readonly queues: readonly boolean[]
 }
 
-/** Both ends at one moment, or why this kernel or this user's privileges give no way to look. */
+/** Both ends, of up to 32 queues at one moment; or why this kernel or this user's privileges give no way to look. */
 export type NapiInMemory =
   | { readonly own: EndNapi; readonly peer: EndNapi }
   | { readonly unavailable: string }
