@@ -411,19 +411,28 @@ static int64_t exchange(struct job *job) {
 
 /* ---- bpf(2), on a copy of the attributes: no address is ever where JavaScript could read it ---- */
 
-static void set_pointers(uint8_t *attr, const struct job *job, int real) {
+/*
+ * An array that lies in the attributes' own is a struct behind them which has addresses too: the kernel gets the copy's,
+ * and the attributes end where it begins. Returns their size.
+ */
+static size_t set_pointers(uint8_t *attr, const struct job *job, int real) {
+  size_t size = job->bytes.length;
   for (size_t i = 0; i < job->pointer_count; i++) {
-    uint64_t address = real ? (uintptr_t)job->pointers[i].to : 0;
+    uintptr_t to = (uintptr_t)job->pointers[i].to, behind = to - (uintptr_t)job->bytes.at;
+    if (behind < job->bytes.length) to = (uintptr_t)attr + behind;
+    if (behind < size) size = behind;
+    uint64_t address = real ? to : 0;
     memcpy(attr + job->pointers[i].offset, &address, sizeof address);
   }
+  return size;
 }
 
 static int64_t call_bpf(struct job *job) {
   uint8_t attr[ATTR_ROOM] __attribute__((aligned(8)));
   if (job->bytes.length > sizeof attr) return -E2BIG;
   memcpy(attr, job->bytes.at, job->bytes.length);
-  set_pointers(attr, job, 1);
-  long result = syscall(SYS_bpf, (long)job->number, attr, job->bytes.length);
+  size_t size = set_pointers(attr, job, 1);
+  long result = syscall(SYS_bpf, (long)job->number, attr, size);
   int64_t error = failure();
   set_pointers(attr, job, 0);
   memcpy(job->bytes.at, attr, job->bytes.length);

@@ -89,6 +89,7 @@ export type { AsyncOptions, Options, PairsOptions, VethEndOptions, VethPairOptio
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
+export type { NapiSeen } from './veth/napi-seen.ts'
 export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
 export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'

@@ -15,6 +15,8 @@ export const BPF_CMD = {
   BPF_PROG_GET_FD_BY_ID: 13,
   BPF_OBJ_GET_INFO_BY_FD: 15,
   BPF_RAW_TRACEPOINT_OPEN: 17,
+  BPF_BTF_GET_FD_BY_ID: 19,
+  BPF_BTF_GET_NEXT_ID: 23,
   BPF_LINK_CREATE: 28,
 } as const
 export type BpfCommand = keyof typeof BPF_CMD
@@ -24,6 +26,7 @@ const READS: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
   'BPF_MAP_LOOKUP_ELEM',
   'BPF_MAP_GET_NEXT_KEY',
   'BPF_OBJ_GET_INFO_BY_FD',
+  'BPF_BTF_GET_NEXT_ID',
 ])
 
 /**
@@ -52,7 +55,7 @@ export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETN
 
 /** Source: Documentation/admin-guide/sysctl/kernel.rst (unprivileged_bpf_disabled), kernel/bpf/syscall.c. */
 function needs(command: BpfCommand): string {
-  if (command === 'BPF_PROG_GET_FD_BY_ID') return 'needs CAP_SYS_ADMIN'
+  if (BY_ID.has(command)) return 'needs CAP_SYS_ADMIN'
   const further = FURTHER_CAPABILITY[command]
   const memory = LOCKS_MEMORY.has(command)
     ? ', and before Linux 5.11 an RLIMIT_MEMLOCK that is not used up (ulimit -l unlimited)'
@@ -62,6 +65,13 @@ function needs(command: BpfCommand): string {
 
 /** What answers EPERM, too, where the user's locked memory would exceed the limit: bpf_charge_memlock(), in 5.10. */
 const LOCKS_MEMORY: ReadonlySet<BpfCommand> = new Set<BpfCommand>(['BPF_MAP_CREATE', 'BPF_PROG_LOAD'])
+
+/** They reach what others loaded. */
+const BY_ID: ReadonlySet<BpfCommand> = new Set<BpfCommand>([
+  'BPF_PROG_GET_FD_BY_ID',
+  'BPF_BTF_GET_FD_BY_ID',
+  'BPF_BTF_GET_NEXT_ID',
+])
 
 const FURTHER_CAPABILITY: { readonly [command in BpfCommand]?: string } = {
   BPF_MAP_CREATE: 'CAP_NET_ADMIN for devmaps',
@@ -78,9 +88,12 @@ export class BpfAttr {
   readonly bytes: Uint8Array
   readonly pointers: [at: number, to: Uint8Array][] = []
   readonly #view: DataView
+  readonly #size: number
 
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size)
+  /** `behind`: the size of a struct behind the union that has addresses too; its fields' offsets start at `size`. */
+  constructor(size: number, behind = 0) {
+    this.#size = size
+    this.bytes = new Uint8Array(size + behind)
     this.#view = new DataView(this.bytes.buffer)
   }
 
@@ -98,6 +111,11 @@ export class BpfAttr {
   pointer(at: number, to: Uint8Array): this {
     if (to.length > 0) this.pointers.push([at, to])
     return this
+  }
+
+  /** The address of the struct behind the union. */
+  pointerBehind(at: number): this {
+    return this.pointer(at, this.bytes.subarray(this.#size))
   }
 
   /** The address of a NUL-terminated string. */

@@ -72,6 +72,27 @@ export function* runLiveFrames(run: LiveFrames): Operation<number> {
   return attr.readU32(TEST.duration)
 }
 
+/**
+ * BPF_PROG_TEST_RUN of a RAW_TRACEPOINT program, without its tracepoint: once, on the thread that asks, which is in
+ * `netns` then. Its context is the arguments. Kernel 5.10.
+ * @throws SystemError EINVAL when it reads more arguments. Source: bpf_prog_test_run_raw_tp(), net/bpf/test_run.c.
+ */
+export function* testRunRawTracepoint(
+  program: number,
+  args: readonly bigint[],
+  netns: Netns,
+): Operation<number> {
+  const context = new Uint8Array(8 * args.length)
+  const view = new DataView(context.buffer)
+  for (const [place, value] of args.entries()) view.setBigUint64(8 * place, value, LITTLE_ENDIAN)
+  const attr = new BpfAttr(TEST.size)
+    .u32(TEST.prog_fd, program)
+    .u32(TEST.ctx_size_in, context.length)
+    .pointer(TEST.ctx_in, context)
+  yield* bpf('BPF_PROG_TEST_RUN', attr, netns)
+  return attr.readU32(TEST.retval)
+}
+
 function frameAttr(program: number, frame: Uint8Array, repeat: number): BpfAttr {
   return new BpfAttr(TEST.size)
     .u32(TEST.prog_fd, program)

@@ -91,7 +91,8 @@ export interface Shim {
    * afterwards.
    *
    * @param pointers offset in `attr`, array, offset, array, …: at most 8 arrays, whose addresses the kernel gets as
-   * 64-bit words at these offsets. JavaScript finds 0 there.
+   * 64-bit words at these offsets. JavaScript finds 0 there. An array that is a part of `attr` is a struct with
+   * addresses of its own, at offsets counted from the start of `attr` as well; the union ends where it begins.
    * @returns what bpf(2) returns; its descriptors are close-on-exec. -7, E2BIG: `attr` is too long.
    */
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number

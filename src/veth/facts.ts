@@ -1,13 +1,14 @@
 import { getChannels } from '../ethtool/channels.ts'
 import { type Feature, getGro } from '../ethtool/features.ts'
 import { getXdpFeatures, type XdpFeature } from '../netdev/device.ts'
-import { listNapi } from '../netdev/napi.ts'
 import type { Link } from '../rtnetlink/link.ts'
 import { getLinkState } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
+import { hasNativeProgram } from './napi-rule.ts'
+import { type NapiSeen, napiByNetlink, peerNapiInMemory } from './napi-seen.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { PeerError } from './peer-error.ts'
 import { type ExplainOptions, SHORT_FRAME, type Way } from './way.ts'
@@ -52,8 +53,8 @@ export interface PeerFacts {
   readonly link: Link
   /** null when only its link is known. */
   readonly gro: Feature | null
-  /** How many NAPI instances it has; null before Linux 6.8, which does not tell. */
-  readonly napi: number | null
+  /** null where the driver's rule is all there is: before Linux 6.8, which does not tell. */
+  readonly napi: NapiSeen | null
   readonly queues: Queues | null
 }
 
@@ -71,8 +72,7 @@ export function* gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation
   const from =
     options.from === undefined ? null : yield* fromFacts({ netns: ref.netns, device: options.from })
   const way = wayOf(options, from?.link ?? target?.link ?? null)
-  const seen = peer ?? glimpse(unreachable)
-  const peerSide = seen === null ? null : yield* peerFacts(seen, way)
+  const peerSide = peer === null ? yield* glimpse(target, unreachable, way) : yield* peerFacts(peer, way)
   const targetSide = target === null ? null : yield* targetFacts(target, peerSide, way)
   return { release, pid, way, from, ref, target: targetSide, peer: peerSide, unreachable }
 }
@@ -111,9 +111,20 @@ function isNoDevice(error: unknown): boolean {
   return error instanceof NetlinkError && error.code === 'ENODEV' && error.syscall === 'RTM_GETLINK'
 }
 
-/** The peer's link, as the kernel may tell it without anybody's entering the peer's namespace. */
-function glimpse(unreachable: PeerError | null): { netns: null; link: Link } | null {
-  return unreachable === null || unreachable.peer === null ? null : { netns: null, link: unreachable.peer }
+/**
+ * A peer whose namespace is out of reach: its link, as the kernel may tell it from outside. Where GRO would decide, which
+ * it does not tell, its NAPI is looked for in the kernel's memory.
+ */
+function* glimpse(
+  target: VethEnd | null,
+  unreachable: PeerError | null,
+  { mode }: Way,
+): Operation<PeerFacts | null> {
+  const link = unreachable?.peer ?? null
+  if (target === null || link === null) return null
+  const open = mode === 'native' && link.up && !hasNativeProgram(link)
+  const napi = open ? yield* peerNapiInMemory(target) : null
+  return { netns: null, link, gro: null, napi, queues: null }
 }
 
 function* fromFacts(ref: DeviceRef): Operation<FromFacts> {
@@ -133,15 +144,11 @@ function* targetFacts(end: VethEnd, peer: PeerFacts | null, way: Way): Operation
   return { ...end, xdpFeatures: yield* xdpFeaturesOf(end), queues }
 }
 
-function* peerFacts(
-  { netns, link }: { netns: Netns | null; link: Link },
-  { mode }: Way,
-): Operation<PeerFacts> {
-  if (netns === null || mode === 'generic') return { netns, link, gro: null, napi: null, queues: null }
-  const end = { netns, link }
+function* peerFacts(end: VethEnd, { mode }: Way): Operation<PeerFacts> {
+  if (mode === 'generic') return { ...end, gro: null, napi: null, queues: null }
   const gro = yield* getGro(refOf(end))
-  const napi = yield* ifSupported(listNapi(refOf(end)))
-  return { netns, link, gro, napi: napi?.length ?? null, queues: yield* queuesOf(end) }
+  const napi = yield* napiByNetlink(end)
+  return { ...end, gro, napi, queues: yield* queuesOf(end) }
 }
 
 function xdpFeaturesOf(end: VethEnd): Operation<XdpFeature[] | null> {

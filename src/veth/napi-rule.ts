@@ -6,7 +6,7 @@ import type { PeerFacts } from './facts.ts'
  * where GRO decides and is not known.
  */
 export function hasNapi(release: string, { link, napi, gro }: PeerFacts): boolean | null {
-  if (napi !== null) return napi > 0
+  if (napi !== null) return napi.instances > 0
   if (!link.up) return false
   if (hasNativeProgram(link)) return true
   if (!groStartsNapi(release)) return false

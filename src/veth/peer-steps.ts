@@ -86,15 +86,16 @@ function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): S
     const because = `whether GRO is wanted at its peer ${at(about)} cannot be seen from here, and that decides whether it has NAPI`
     return unknown('peer NAPI', about, null, facts.unreachable?.message ?? because, because)
   }
-  if (napi !== null && inUse !== null && napi > 0 && napi < inUse.rx) {
-    const evidence = `NETDEV_CMD_NAPI_GET: ${napi} instances; ${inUse.rx} receive queues (${inUse.evidence})`
-    const because = `its peer ${at(about)} has NAPI on ${napi} of ${inUse.rx} receive queues, and the CPU chooses the queue`
-    return unknown('peer NAPI', about, napi, evidence, because)
+  const queues = inUse === null ? '' : `; ${inUse.rx} receive queues (${inUse.evidence})`
+  const some = napi?.instances ?? 0
+  if (inUse !== null && some > 0 && some < inUse.rx) {
+    const because = `its peer ${at(about)} has NAPI on ${some} of ${inUse.rx} receive queues, and the CPU chooses the queue`
+    return unknown('peer NAPI', about, some, `${napi?.evidence}${queues}`, because)
   }
   const evidence =
     napi !== null
-      ? `NETDEV_CMD_NAPI_GET: ${napi} instances${inUse === null ? '' : `; ${inUse.rx} receive queues (${inUse.evidence})`}`
-      : `inferred, as this kernel has no napi-get or the peer is out of reach: ${napiRule(facts.release)}`
+      ? `${napi.evidence}${queues}`
+      : `inferred, as ${peer.netns === null ? 'the peer is out of reach' : 'this kernel has no napi-get'}: ${napiRule(facts.release)}`
   const loss = refusedByPeer(facts, target, `its peer ${at(about)} has no NAPI`)
   return step('peer NAPI', about, has, has, evidence, loss)
 }

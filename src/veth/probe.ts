@@ -7,6 +7,7 @@ import { checkChoice, checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { SystemError, UnsupportedError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
+import { type NapiSeen, peerNapi } from './napi-seen.ts'
 import { getVethPair } from './peer.ts'
 import { ETH_P_EXPERIMENTAL, probeFrame } from './probe-frame.ts'
 import { withProgramBehindWire } from './probe-pair.ts'
@@ -42,6 +43,8 @@ export interface ProbeResult {
   readonly by: 'live frames' | 'veth'
   /** The kernel's time for each of its live frames, all of it: sending, redirecting, and most of receiving. */
   readonly nsPerFrame: number | null
+  /** NAPI at the peer, looked at before the frames were sent; null where there is no way to see it. */
+  readonly peerNapi: NapiSeen | null
   /** How the redirects ended, by tracepoint and errno. Of what generic mode lets through there is no report. */
   readonly outcomes: readonly RedirectCount[]
 }
@@ -53,6 +56,7 @@ const LONGEST_LIVE = 3400
 /** With its header and a VLAN tag it is still within the longest MTU. */
 const LONGEST = 0xffff - 18
 
+type Sent = Omit<ProbeResult, 'peerNapi'>
 type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions['by'] | undefined }
 
 /**
@@ -65,14 +69,18 @@ type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions[
 export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation<ProbeResult> {
   const { mode, by, frames, size } = checked(options)
   const { target, peer } = yield* getVethPair(ref)
+  const napi = yield* peerNapi({ target, peer })
   const devmap = yield* createRedirectDevmap(target.link.index, target.netns)
   try {
     const counter = yield* openRedirectCounter(devmap)
     try {
       const frame = probeFrame(peer.link.address, size)
       const probe: Probe = { mode, frames, frame, target, peer, devmap, counter }
-      if (by === 'veth' || mode === 'generic' || size > LONGEST_LIVE) return yield* byVeth(probe)
-      return yield* byLiveFrames(probe, by === undefined)
+      const sent =
+        by === 'veth' || mode === 'generic' || size > LONGEST_LIVE
+          ? yield* byVeth(probe)
+          : yield* byLiveFrames(probe, by === undefined)
+      return { ...sent, peerNapi: napi }
     } finally {
       yield* closeRedirectCounter(counter)
     }
@@ -82,7 +90,7 @@ export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation
 }
 
 /** The kernel is asked whether it has live frames by sending some. */
-function* byLiveFrames(probe: Probe, elseByVeth: boolean): Operation<ProbeResult> {
+function* byLiveFrames(probe: Probe, elseByVeth: boolean): Operation<Sent> {
   try {
     const program = loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, probe.devmap, false))
     return result('live frames', yield* withDescriptor(program, fd => sendLive(probe, fd)))
@@ -92,7 +100,7 @@ function* byLiveFrames(probe: Probe, elseByVeth: boolean): Operation<ProbeResult
   }
 }
 
-function* byVeth(probe: Probe): Operation<ProbeResult> {
+function* byVeth(probe: Probe): Operation<Sent> {
   const { mode, frame } = probe
   const program = loadForVeth(probe, mode === 'native' && frame.length > LONGEST_LIVE)
   const landing = yield* withDescriptor(program, fd =>
@@ -111,10 +119,7 @@ function* loadForVeth({ devmap }: Probe, hasFrags: boolean): Operation<number> {
   }
 }
 
-function result(
-  by: ProbeResult['by'],
-  { sent, arrived, nanoseconds, accepted, outcomes }: Landing,
-): ProbeResult {
+function result(by: ProbeResult['by'], { sent, arrived, nanoseconds, accepted, outcomes }: Landing): Sent {
   const most = mostRefused(outcomes)
   return {
     sent,

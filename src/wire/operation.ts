@@ -30,7 +30,10 @@ export type Ask =
       readonly command: number
       /** union bpf_attr; the kernel may write into it. */
       readonly attr: Uint8Array
-      /** Offsets in attr of 64-bit addresses, to be filled with the address of the buffer beside it. */
+      /**
+       * Offsets in attr of 64-bit addresses, to be filled with the address of the buffer beside it. A part of attr
+       * itself is a struct behind the union, which may have addresses too.
+       */
       readonly pointers: readonly (readonly [at: number, to: Uint8Array])[]
       readonly writes: boolean
     }

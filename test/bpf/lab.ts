@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { release } from 'node:os'
 import { runSync } from '../../src/kernel/kernel.ts'
 import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
@@ -12,6 +13,10 @@ export const noLab: string | false = noBpf || (works('ip', ['-V']) ? false : 'ne
 /** Why a test that sends live frames cannot run here, or false. */
 export const noLiveFrames: string | false =
   noLab || (kernelHas(5, 18) ? false : 'needs live frames, Linux 5.18')
+/** Why a test that reads the kernel's types cannot run here, or false. */
+export const noKernelBtf: string | false = existsSync('/sys/kernel/btf/vmlinux')
+  ? false
+  : 'needs a kernel with BTF (CONFIG_DEBUG_INFO_BTF)'
 
 /** Ethernet to everyone from a local address, of the type for experiments; 60 bytes, the shortest. */
 export const FRAME = new Uint8Array(60)

@@ -462,6 +462,42 @@ describe('bpf', () => {
     assert.deepEqual(again.subarray(8, 24), Buffer.alloc(16))
   })
 
+  test('lets a struct behind the attributes point to arrays too', root, async () => {
+    const BPF_OBJ_GET_INFO_BY_FD = 15
+    const fd = shim.bpf(OWN, BPF_PROG_LOAD, loadAttr(), [8, program, 16, license])
+    const ask = (done?: (result: number) => void) => {
+      // union bpf_attr: bpf_fd, info_len, info; struct bpf_prog_info: xlated_prog_len at 20, xlated_prog_insns at 32.
+      const attr = Buffer.alloc(16 + 40)
+      attr.writeUInt32LE(fd, 0)
+      attr.writeUInt32LE(40, 4)
+      attr.writeUInt32LE(program.length, 16 + 20)
+      attr.fill(0xaa, 16 + 32)
+      const instructions = Buffer.alloc(program.length)
+      const pointers = [8, attr.subarray(16), 16 + 32, instructions]
+      const result = done
+        ? shim.bpf(OWN, BPF_OBJ_GET_INFO_BY_FD, attr, pointers, done)
+        : shim.bpf(OWN, BPF_OBJ_GET_INFO_BY_FD, attr, pointers)
+      return { result, attr, instructions }
+    }
+    const check = ({ attr, instructions }: ReturnType<typeof ask>) => {
+      assert.deepEqual(instructions, program)
+      assert.equal(attr.readUInt32LE(16), 1) // type: BPF_PROG_TYPE_SOCKET_FILTER
+      assert.deepEqual([attr.readBigUInt64LE(8), attr.readBigUInt64LE(16 + 32)], [0n, 0n])
+    }
+    const here = ask()
+    assert.equal(here.result, 0)
+    check(here)
+    let pooled = here
+    assert.equal(
+      await new Promise(done => {
+        pooled = ask(done)
+      }),
+      0,
+    )
+    check(pooled)
+    closeSync(fd)
+  })
+
   test('hands back what the kernel writes, from within a namespace as well', root, () => {
     const held = shim.bpf(OWN, BPF_PROG_LOAD, loadAttr(), [8, program, 16, license])
     inNewNetns(netns => {

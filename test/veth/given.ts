@@ -1,6 +1,7 @@
 import { Link, LinkInfo } from '../../src/rtnetlink/link.ts'
 import { type XdpMode, XdpState } from '../../src/rtnetlink/xdp-state.ts'
 import type { FromFacts, PeerFacts, RedirectFacts, TargetFacts } from '../../src/veth/facts.ts'
+import type { NapiSeen } from '../../src/veth/napi-seen.ts'
 import type { Check, Verdict } from '../../src/veth/verdict.ts'
 import type { Way } from '../../src/veth/way.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
@@ -35,14 +36,27 @@ export function running(mode: XdpMode, id = 5): XdpState {
   return Object.assign(new XdpState(), { mode, programId: id, ...ids })
 }
 
+/** What napi-get tells. */
+export const seen = (instances: number): NapiSeen => ({
+  instances,
+  evidence: `NETDEV_CMD_NAPI_GET: ${instances} instances`,
+})
+
 /** GRO is on at the peer. */
 export function peer(fields: Partial<PeerFacts> = {}, link: Partial<Link> = {}): PeerFacts {
   const gro = { active: true, wanted: true, fixed: false }
   const queues = { rx: 1, tx: 1, evidence: 'given' }
-  return { netns: OWN_NETNS, link: veth({ name: 'vp', index: 8, ...link }), gro, napi: 1, queues, ...fields }
+  return {
+    netns: OWN_NETNS,
+    link: veth({ name: 'vp', index: 8, ...link }),
+    gro,
+    napi: seen(1),
+    queues,
+    ...fields,
+  }
 }
 
-export const withoutGro = (link: Partial<Link> = {}) => peer({ gro: OFF, napi: 0 }, link)
+export const withoutGro = (link: Partial<Link> = {}) => peer({ gro: OFF, napi: seen(0) }, link)
 
 export function target(fields: Partial<TargetFacts> = {}, link: Partial<Link> = {}): TargetFacts {
   return {

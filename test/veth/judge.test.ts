@@ -15,6 +15,7 @@ import {
   oldFacts,
   peer,
   running,
+  seen,
   target,
   withoutGro,
 } from './given.ts'
@@ -53,7 +54,7 @@ describe('what the kernel comes to first gives the code', () => {
   })
 
   test('a peer that is down is ENXIO', () => {
-    const verdict = judge(facts({ peer: peer({ napi: 0 }, { flags: 0 }) }))
+    const verdict = judge(facts({ peer: peer({ napi: seen(0) }, { flags: 0 }) }))
     assert.deepEqual(end(verdict), [false, 'ENXIO', 'veth_xdp_xmit', BY_XMIT])
     assert.match(verdict.summary, /its peer vp is down/)
     assert.match(verdict.summary, /tx_dropped of vt grows/)
@@ -115,17 +116,17 @@ describe('what the kernel comes to first gives the code', () => {
 
 describe('NAPI of the peer', () => {
   test('is what napi-get tells, whatever the features say', () => {
-    assert.equal(hasNapi('6.18.0', peer({ napi: 2, gro: OFF })), true)
-    assert.equal(hasNapi('6.18.0', peer({ napi: 0 })), false)
+    assert.equal(hasNapi('6.18.0', peer({ napi: seen(2), gro: OFF })), true)
+    assert.equal(hasNapi('6.18.0', peer({ napi: seen(0) })), false)
     assert.match(check(judge(facts()), 'peer NAPI').evidence, /^NETDEV_CMD_NAPI_GET: 1 instance/)
   })
 
   test('on some of its queues only leaves the verdict open', () => {
     const queues = { rx: 3, tx: 1, evidence: 'given' }
-    const verdict = judge(facts({ peer: peer({ napi: 2, queues }) }))
+    const verdict = judge(facts({ peer: peer({ napi: seen(2), queues }) }))
     assert.equal(verdict.delivers, null)
     assert.match(verdict.summary, /has NAPI on 2 of 3 receive queues/)
-    assert.equal(judge(facts({ peer: peer({ napi: 3, queues }) })).delivers, true)
+    assert.equal(judge(facts({ peer: peer({ napi: seen(3), queues }) })).delivers, true)
   })
 
   test('is inferred before napi-get, and the evidence says so', () => {

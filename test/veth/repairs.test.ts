@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { RedirectFacts } from '../../src/veth/facts.ts'
 import { judge } from '../../src/veth/judge.ts'
 import type { Netns } from '../../src/wire/netns.ts'
-import { actions, facts, NO_BIT, OFF, oldFacts, peer, running, target, withoutGro } from './given.ts'
+import { actions, facts, NO_BIT, OFF, oldFacts, peer, running, seen, target, withoutGro } from './given.ts'
 
 const commands = (given: RedirectFacts) => judge(given).repairs.map(({ command }) => command)
 const queues = (rx: number, tx: number) => ({ rx, tx, evidence: 'given' })
@@ -67,7 +67,7 @@ describe('a bit that was left behind', () => {
 })
 
 test('a peer with GRO wanted only needs to be up', () => {
-  assert.deepEqual(actions(judge(facts({ peer: peer({ napi: 0 }, { flags: 0 }) }))), ['peer up'])
+  assert.deepEqual(actions(judge(facts({ peer: peer({ napi: seen(0) }, { flags: 0 }) }))), ['peer up'])
 })
 
 describe('before GRO started NAPI', () => {
