@@ -132,7 +132,7 @@ struct job {
   int number; /* protocol, bpf command, ifindex, or time limit in ms */
   int count;
   int64_t handle;
-  struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, or bpf's attributes */
+  struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, bpf's attributes, or a frame */
   struct { uint32_t *at; size_t length; } words;
   struct { size_t offset; void *to; } pointers[POINTERS];
   size_t pointer_count;
@@ -448,7 +448,7 @@ static int64_t send_frames(struct job *job) {
   if (fd < 0) return failure();
   int64_t sent = 0, error = 0;
   for (int tries = 0; sent < job->count && !error;) {
-    if (sendto(fd, job->request.at, job->request.length, MSG_DONTWAIT, &to, sizeof to) >= 0) {
+    if (sendto(fd, job->bytes.at, job->bytes.length, MSG_DONTWAIT, &to, sizeof to) >= 0) {
       sent++;
       tries = 0;
       continue;
@@ -474,7 +474,7 @@ static const struct kind kinds[] = {
     {"exchange", "hrbwi", here, exchange},
     {"closeSocket", "h", here, close_socket},
     {"bpf", "nibp", in_netns, call_bpf},
-    {"sendFrames", "nirc", in_netns, send_frames},
+    {"sendFrames", "nibc", in_netns, send_frames},
 };
 
 static int parse_path(napi_env env, napi_value value, struct job *job) {

@@ -52,8 +52,8 @@ export interface RedirectCounter {
   open: boolean
 }
 
-/** One element per tracepoint and errno; there are some ten that can occur. */
-const MAX_OUTCOMES = 64
+/** One element per tracepoint and errno; there are some ten that can occur. One page, where memory is counted. */
+const MAX_OUTCOMES = 32
 
 /**
  * Begins to count how XDP redirects end, without BTF: exactly those by one devmap, or all of the machine, whatever

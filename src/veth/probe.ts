@@ -8,8 +8,9 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import { SystemError, UnsupportedError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
 import { type NapiSeen, peerNapi } from './napi-seen.ts'
-import { getVethPair } from './peer.ts'
+import { getVethPair, type VethPair } from './peer.ts'
 import { ETH_P_EXPERIMENTAL, probeFrame } from './probe-frame.ts'
+import { whenMemoryIsFree } from './probe-memory.ts'
 import { withProgramBehindWire } from './probe-pair.ts'
 import { type Landing, type Probe, sendLive, sendThrough } from './probe-send.ts'
 import { SHORT_FRAME } from './way.ts'
@@ -67,8 +68,12 @@ type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions[
  * @throws PeerError, ProgramError, SystemError EPERM, UnsupportedError.
  */
 export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation<ProbeResult> {
-  const { mode, by, frames, size } = checked(options)
-  const { target, peer } = yield* getVethPair(ref)
+  const how = checked(options)
+  const pair = yield* getVethPair(ref)
+  return yield* whenMemoryIsFree(() => probe(pair, how))
+}
+
+function* probe({ target, peer }: VethPair, { mode, by, frames, size }: Checked): Operation<ProbeResult> {
   const napi = yield* peerNapi({ target, peer })
   const devmap = yield* createRedirectDevmap(target.link.index, target.netns)
   try {

@@ -41,7 +41,8 @@ function failing(errno: number): Answer {
 
 function deliveringPair(t: TestContext): [Device, Device] {
   const [T, P] = createVethPair({ name: 'T', netns: ownNetns(t), up: true, peer: { name: 'P', up: true } })
-  P.attachXdp(xdpPass())
+  const program = P.attachXdp(xdpPass(), { lifetime: 'process' })
+  t.after(() => program.detach())
   return [T, P]
 }
 

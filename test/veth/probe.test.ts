@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import * as promises from '../../src/index.ts'
 import {
+  type AttachOptions,
   createVethPair,
   type Device,
   device,
@@ -20,6 +21,8 @@ const DEVMAP_XMIT = 'xdp:xdp_devmap_xmit'
 interface Pair {
   readonly T: Device
   readonly P: Device
+  /** Attaches a program to P until the test ends. */
+  readonly attach: (options?: AttachOptions) => void
 }
 
 /** The ends of a pair in two namespaces, both up and silent. */
@@ -31,7 +34,13 @@ function pairIn(t: TestContext): Pair {
     ...quiet,
     peer: { name: 'P', netns: ownNetns(t), ...quiet },
   })
-  return { T, P }
+  return { T, P, attach: options => attachTo(t, P, options) }
+}
+
+/** 'process': before Linux 5.11 a program takes of the memory that a probe needs. */
+function attachTo(t: TestContext, device: Device, options?: AttachOptions): void {
+  const program = device.attachXdp(xdpPass(), { ...options, lifetime: 'process' })
+  t.after(() => program.detach())
 }
 
 type Outcome = readonly [delivered: number, code: string | null, where: string | null]
@@ -53,18 +62,12 @@ const SCENES: readonly (readonly [
 ])[] = [
   ['a fresh pair', () => {}, 64, NO_NAPI, ARRIVE],
   ['GRO at the peer', ({ P }) => P.setFeature('gro', true), 64, kernelHas(5, 13) ? ARRIVE : NO_NAPI, ARRIVE],
-  ['a native program at the peer', ({ P }) => P.attachXdp(xdpPass()), 64, ARRIVE, ARRIVE],
-  [
-    'a generic program at the peer',
-    ({ P }) => P.attachXdp(xdpPass(), { mode: 'generic' }),
-    64,
-    NO_NAPI,
-    ARRIVE,
-  ],
+  ['a native program at the peer', ({ attach }) => attach(), 64, ARRIVE, ARRIVE],
+  ['a generic program at the peer', ({ attach }) => attach({ mode: 'generic' }), 64, NO_NAPI, ARRIVE],
   [
     'the peer down',
-    ({ P }) => {
-      P.attachXdp(xdpPass())
+    ({ P, attach }) => {
+      attach()
       P.down()
     },
     64,
@@ -73,27 +76,27 @@ const SCENES: readonly (readonly [
   ],
   [
     'the target down',
-    ({ T, P }) => {
-      P.attachXdp(xdpPass())
+    ({ T, attach }) => {
+      attach()
       T.down()
     },
     64,
     TARGET_DOWN,
     TARGET_DOWN,
   ],
-  ['the longest frame for the target', ({ P }) => P.attachXdp(xdpPass()), 1518, ARRIVE, ARRIVE],
-  ['a frame too long for the target', ({ P }) => P.attachXdp(xdpPass()), 1519, TOO_LONG, TOO_LONG],
+  ['the longest frame for the target', ({ attach }) => attach(), 1518, ARRIVE, ARRIVE],
+  ['a frame too long for the target', ({ attach }) => attach(), 1519, TOO_LONG, TOO_LONG],
   [
     'a frame too long for the peer',
-    ({ P }) => {
-      P.attachXdp(xdpPass())
+    ({ P, attach }) => {
+      attach()
       P.setMtu(1000)
     },
     1019,
     VANISH,
     VANISH,
   ],
-  ['the shortest frame', ({ P }) => P.attachXdp(xdpPass()), 14, ARRIVE, ARRIVE],
+  ['the shortest frame', ({ attach }) => attach(), 14, ARRIVE, ARRIVE],
 ]
 
 function outcome({ sent, delivered, code, where }: ProbeResult): Outcome {
@@ -167,8 +170,8 @@ test('long frames arrive in generic mode', root, t => {
 
 for (const mode of ['native', 'generic'] as const) {
   test(`a thousand frames by a veth all arrive, in ${mode} mode`, root, t => {
-    const { T, P } = pairIn(t)
-    P.attachXdp(xdpPass())
+    const { T, P, attach } = pairIn(t)
+    attach()
     const { sent, delivered } = T.probeRedirect({ frames: 1000, mode, by: 'veth' })
     assert.deepEqual([sent, delivered], [1000, 1000])
     assert.equal(P.getLink().stats?.rxPackets, 1000n, 'exactly ours, with nothing that IPv6 says beside them')
@@ -182,7 +185,7 @@ for (const by of ['live frames', 'veth'] as const) {
     const [here, there] = [ownNetns(t), ownNetns(t)]
     const targets = ['a', 'b', 'c'].map(name => {
       const [, P] = createVethPair({ name, netns: here, up: true, peer: { name, netns: there, up: true } })
-      if (name !== 'b') P.attachXdp(xdpPass())
+      if (name !== 'b') attachTo(t, P)
       return promises.device(name, { netns: here })
     })
     const frames = [150, 90, 40]
@@ -208,8 +211,8 @@ for (const by of ['live frames', 'veth'] as const) {
   test(`what others redirect meanwhile is not counted, by ${by}`, {
     skip: needsRoot || (by === 'live frames' && needsLiveFrames),
   }, async t => {
-    const { T, P } = pairIn(t)
-    P.attachXdp(xdpPass())
+    const { T, attach } = pairIn(t)
+    attach()
     const other = promises.device(T.getLink().index, { netns: T.netns })
     const long = other.probeRedirect({ frames: 3000, by: 'veth' })
     const probe = await promises.device('T', { netns: T.netns }).probeRedirect({ frames: 100, by })
