@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { NetnsHandle, VethPairOptions } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { testInPrivateMounts } from './again.ts'
 import { type Api, forms } from './forms.ts'
 
@@ -19,7 +20,7 @@ const pathOf = (netns: NetnsHandle) => `/proc/${process.pid}/fd/${netns.fd}`
 
 /** Makes and deletes a pair for ever. */
 const CHURN = `
-  const { createVethPair } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/sync.ts'))})
+  const { createVethPair } = await import(${JSON.stringify(join(import.meta.dirname, `../../src/sync${EXTENSION}`))})
   const { HERE, THERE } = process.env
   console.log('ready')
   for (;;) createVethPair({ name: 'churn', netns: HERE, peer: { name: 'churn', netns: THERE } })[0].delete()`
@@ -29,7 +30,7 @@ for (const [form, api] of forms) {
     const [here, there] = [ownNetns(t), ownNetns(t)]
     for (let i = 0; i < 20; i++)
       await api.createVethPair({ name: `s${i}`, netns: here, peer: { name: `p${i}`, netns: there } })
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', CHURN], {
+    const child = spawn(process.execPath, [...LOADER, '--input-type=module', '--eval', CHURN], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, HERE: pathOf(here), THERE: pathOf(there) },
     })

@@ -6,9 +6,10 @@ import { setTimeout } from 'node:timers/promises'
 import { listLinks } from '../../src/sync.ts'
 import { testUnprivileged } from '../api/again.ts'
 import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
-const demo = ['--import', 'tsx', 'src/cli/demo.ts']
+const demo = [...LOADER, `src/cli/demo${EXTENSION}`]
 
 function run(...args: string[]) {
   return spawnSync(process.execPath, [...demo, ...args], { cwd: checkout, encoding: 'utf8' })

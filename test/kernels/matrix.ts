@@ -1,6 +1,6 @@
 /**
  * Runs the tests that a kernel decides on Debian's kernels, in virtual machines, and on the running one:
- * `npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--keep]`. The kernels are
+ * `npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--docs] [--keep]`. The kernels are
  * named by the beginning of their release; 'host' is the running one. `--run COMMAND` runs that instead, in the
  * directory that this was started in, and passes on what it prints and its exit status.
  * Exit status 1 where a test fails, 2 for wrong usage or what is missing.
@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { compile, isCheckout, kernelTests, layOver } from './checkout.ts'
+import { kernelsPage } from './docs.ts'
 import { bootOf } from './initramfs.ts'
 import { isGood, type KernelResult } from './outcomes.ts'
 import { Packages } from './packages.ts'
@@ -42,6 +43,7 @@ function commandLine() {
         limit: { type: 'string', default: '900' },
         out: { type: 'string' },
         run: { type: 'string' },
+        docs: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
       },
     })
@@ -115,7 +117,16 @@ async function runTests(): Promise<KernelResult[]> {
   compile(ROOT, runner)
   return onEach(kernel => {
     const boot = boots.get(kernel)
-    const run = { checkout, files, compiled, runner, folder: join(folder, boot?.release ?? HOST), limit, say }
+    const run = {
+      checkout,
+      files,
+      compiled,
+      runner,
+      folder: join(folder, boot?.release ?? HOST),
+      limit,
+      capabilities: options.docs,
+      say,
+    }
     return boot === undefined ? testsHere(run) : testsInVm(boot, run)
   })
 }
@@ -127,5 +138,7 @@ if (options.out !== undefined) {
   for (const result of results)
     writeFileSync(join(options.out, `${result.release}.json`), `${JSON.stringify(result, null, 1)}\n`)
 }
+if (options.docs && results.every(isGood))
+  writeFileSync(join(checkout, 'docs/kernels.md'), kernelsPage(results))
 process.stdout.write(asText(results))
 process.exit(results.every(isGood) ? 0 : 1)

@@ -18,6 +18,17 @@ export interface KernelResult {
   readonly tests: readonly Outcome[]
   /** Why the run as a whole is worth nothing: the machine did not boot, or not all tests ran. Else null. */
   readonly failure: string | null
+  /** Null where they were not asked for. */
+  readonly capabilities: readonly Capability[] | null
+}
+
+/** One thing that was tried on a kernel. */
+export interface Capability {
+  readonly what: string
+  /** 'yes', 'no', or what came of it: 'ENXIO'. */
+  readonly found: string
+  /** The message of the error that made it a no, else null. */
+  readonly error: string | null
 }
 
 /** Whole lines of NDJSON so far; the rest of a line that is still being written waits. */
