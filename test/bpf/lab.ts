@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { release } from 'node:os'
 import { runSync } from '../../src/kernel/kernel.ts'
 import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { type Netns, netnsFrom } from '../../src/wire/netns.ts'
 import { ask, type Operation } from '../../src/wire/operation.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
+
+export { kernelHas }
 
 /** Why a test that loads programs cannot run here, or false. */
 export const noBpf: string | false = process.getuid?.() === 0 ? false : 'needs root'
@@ -16,11 +18,6 @@ export const noLiveFrames: string | false =
 /** Ethernet to everyone from a local address, of the type for experiments; 60 bytes, the shortest. */
 export const FRAME = new Uint8Array(60)
 FRAME.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 1, 0x88, 0xb5])
-
-export function kernelHas(major: number, minor: number): boolean {
-  const [ours = 0, ourMinor = 0] = release().split('.').map(Number)
-  return ours > major || (ours === major && ourMinor >= minor)
-}
 
 let kernel: SyncKernel | null = null
 

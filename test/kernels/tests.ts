@@ -33,7 +33,7 @@ export async function testsInVm(boot: Boot, run: TestRun): Promise<KernelResult>
   const reporter = `--test-reporter='${run.runner}/test/kernels/reporter.js' --test-reporter-destination=/run/job/${OUTCOMES}`
   const script = `${layOver(run.checkout, run.compiled)}cd '${run.checkout}'
 export VETH_NL_EMULATED=1 CI='${process.env.CI ?? ''}'
-node --enable-source-maps --test --test-concurrency=2 ${reporter} ${files.join(' ')}
+node --enable-source-maps --test --test-concurrency=1 ${reporter} ${files.join(' ')}
 status=$?
 ${run.capabilities ? `node ${TRIALS}.js >/run/job/${CAPABILITIES}` : ''}
 exit $status

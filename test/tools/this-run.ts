@@ -6,5 +6,5 @@ export const LOADER: readonly string[] = EXTENSION === '.ts' ? ['--import', 'tsx
 
 /** How often a test does something that it does very often; an emulated processor takes a hundred times as long. */
 export function often(times: number): number {
-  return process.env.VETH_NL_EMULATED === '1' ? Math.ceil(times / 50) : times
+  return process.env.VETH_NL_EMULATED === '1' ? Math.ceil(times / 100) : times
 }
