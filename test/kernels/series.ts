@@ -27,13 +27,14 @@ export function newestOf(releases: readonly string[], series: string): string | 
 
 /** Number by number: 6.12.9+deb13 comes before 6.12.85+deb13. */
 export function compareReleases(a: string, b: string): number {
-  const [left, right] = [a, b].map(release => (release.match(/\d+/g) ?? []).map(Number)) as [
-    number[],
-    number[],
-  ]
+  const [left, right] = [numbers(a), numbers(b)]
   for (let at = 0; at < Math.max(left.length, right.length); at++) {
     const difference = (left[at] ?? -1) - (right[at] ?? -1)
     if (difference !== 0) return difference
   }
   return 0
+}
+
+function numbers(release: string): number[] {
+  return (release.replace('-amd64', '').match(/\d+/g) ?? []).map(Number)
 }
