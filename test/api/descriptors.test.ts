@@ -6,7 +6,7 @@ import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
 import { forms } from './forms.ts'
 
-const CALLS = often(10_000)
+const CALLS = often(10_000, 100)
 /** Idle sockets are closed within a second. */
 const IDLE = 2000
 
@@ -89,7 +89,7 @@ for (const [form, api] of forms) {
     ]
     await repeat(calls.length, calls)
     const before = await openDescriptors()
-    await repeat(often(100), calls)
+    await repeat(often(100, 12), calls)
     assert.deepEqual(await openDescriptors(), before)
   })
 }

@@ -21,7 +21,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { loadShim, shimFile } from '../../src/kernel/shim.ts'
-import { EXTENSION } from '../tools/this-run.ts'
+import { EXTENSION, often } from '../tools/this-run.ts'
 
 const shim = loadShim()
 const root = { skip: process.getuid?.() === 0 ? false : 'needs root' }
@@ -532,7 +532,8 @@ test('worker threads come and go, exchanges in flight', async () => {
     setInterval(() => shim.openSocket(-1, 0), 1)`
   block(1000) // sockets that earlier tests left idle
   const before = { descriptors: descriptors().length, sockets: sockets().length }
-  for (let i = 0; i < 15; i++) {
+  const rounds = often(15, 3)
+  for (let i = 0; i < rounds; i++) {
     const workers = Array.from({ length: 4 }, (_, j) => {
       const workerData = { file: shimFile(process.arch), request: GET_LO, wait: j * 10 }
       return new Worker(code, { eval: true, workerData })
