@@ -87,7 +87,7 @@ function make(folder: string, made: string, release: string, debs: readonly stri
 
     const image = join(work, 'image')
     mkdirSync(image)
-    const archive = output('sh', ['-c', 'find . | cpio --quiet -o -H newc > ../cpio'], { cwd: root })
+    const archive = output('sh', ['-c', 'find . | cpio --quiet -o -H newc > ../cpio'], root)
     if (archive !== '') throw new Error(archive)
     writeFileSync(join(image, 'initramfs'), gzipSync(readFileSync(join(work, 'cpio')), { level: 1 }))
     copyFileSync(kernelIn(tree, release), join(image, 'vmlinuz'))

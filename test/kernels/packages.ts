@@ -77,7 +77,8 @@ export class Packages {
     const sources = SUITES.map(suite => `deb [arch=amd64 signed-by=${keys}] ${site} ${suite} main\n`)
     writeFileSync(join(this.#folder, 'apt/sources.list'), sources.join(''))
     this.#say(`lists of packages: ${SUITES.join(', ')}`)
-    output('apt-get', [...this.#apt(), 'update'])
+    // Without this a mirror that does not answer is a mere warning.
+    output('apt-get', [...this.#apt(), '-o', 'APT::Update::Error-Mode=any', 'update'])
   }
 
   /** From 7.2 on the kernel, its modules and their lists are packages of their own, which that of the image needs. */
@@ -91,9 +92,7 @@ export class Packages {
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished)
     try {
-      output('apt-get', [...this.#apt(), 'download', ...parts.map(name => `${name}:amd64`)], {
-        cwd: unfinished,
-      })
+      output('apt-get', [...this.#apt(), 'download', ...parts.map(name => `${name}:amd64`)], unfinished)
       renameSync(unfinished, join(this.#folder, 'deb', release))
     } finally {
       rmSync(unfinished, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { type ExecFileSyncOptions, execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 
 /** The programs that the matrix runs, and the Debian package of each. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -26,12 +26,14 @@ export function whatIsMissing(): string | null {
   return `${missing.join(', ')} not found: apt-get install --no-install-recommends ${packages.join(' ')}`
 }
 
-/** Runs a program and returns what it printed; what it said on stderr is in the error. */
-export function output(command: string, words: readonly string[], options: ExecFileSyncOptions = {}): string {
-  return execFileSync(command, words, {
+/** Runs a program and returns what it printed. @throws Error with what it said on stderr. */
+export function output(command: string, words: readonly string[], cwd?: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, words, {
+    cwd,
+    encoding: 'utf8',
     maxBuffer: 2 ** 28,
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...options,
-    encoding: 'utf8',
   })
+  if (status !== 0) throw new Error(`${command}: ${error?.message ?? (stderr.trim() || `status ${status}`)}`)
+  return stdout
 }
