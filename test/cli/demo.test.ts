@@ -7,6 +7,7 @@ import { listLinks } from '../../src/sync.ts'
 import { testUnprivileged } from '../api/again.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
+import { needsLiveFrames } from '../veth/series.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
 const demo = [...LOADER, `src/cli/demo${EXTENSION}`]
@@ -24,7 +25,7 @@ function surroundings() {
   }
 }
 
-describe('npm run demo', { skip: needsRoot }, () => {
+describe('npm run demo', { skip: needsRoot || needsLiveFrames }, () => {
   it('finds what it predicted: nothing before the repair, everything after it and in generic mode', () => {
     const { status, stdout, stderr } = run('--json')
     assert.equal(status, 0, stderr)

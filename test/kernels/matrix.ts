@@ -1,8 +1,12 @@
 /**
  * Runs the tests that a kernel decides on Debian's kernels, in virtual machines, and on the running one:
- * `npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--docs] [--keep]`. The kernels are
- * named by the beginning of their release; 'host' is the running one. `--run COMMAND` runs that instead, in the
- * directory that this was started in, and passes on what it prints and its exit status.
+ *
+ *   npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--docs] [--keep]
+ *
+ * A kernel is named by the beginning of its release, 'host' is the running one. --files takes parts of the files'
+ * names, --limit seconds for each kernel. --out writes what each test did as JSON, --docs rewrites docs/kernels.md,
+ * --keep leaves the machines' files to be looked at. With --run COMMAND the machines run that instead, where this was
+ * started, and what it prints and its exit status are passed on. `checkout` is the current directory.
  * Exit status 1 where a test fails, 2 for wrong usage or what is missing.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
