@@ -54,7 +54,7 @@ export class Device extends DeviceIdentity {
     this.#perform(setMtu(this.ref, mtu))
   }
 
-  /** Returns a handle by the new name. */
+  /** Returns a handle by the new name. @throws NetlinkError EEXIST; before Linux 6.2 EBUSY while it is up. */
   rename(name: string): Device {
     this.#perform(renameLink(this.ref, name))
     return new Device({ netns: this.netns, device: name }, this.limits)

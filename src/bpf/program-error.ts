@@ -15,9 +15,13 @@ export class ProgramError extends SystemError {
   }
 }
 
-/** The log's last line that is not statistics ('processed 3 insns …', 'verification time …'): the reason. */
+/**
+ * The reason: the log's last line that is not statistics ('processed 3 insns …', 'verification time …'). A newer kernel
+ * (7.3 does, 6.18 does not) explains it after that, under 'Verification failed: …'.
+ */
 function complaint(log: string): string {
   const lines = log
+    .replace(/^Verification failed: .*/ms, '')
     .split('\n')
     .filter(line => line !== '' && !/^(processed|verification time|stack depth) /.test(line))
   return lines.at(-1) ?? log.trim()

@@ -84,6 +84,7 @@ export function* setMtu(ref: DeviceRef, mtu: number): Operation<void> {
   yield* setLink(ref, { mtu: mtu ?? Number.NaN })
 }
 
+/** @throws NetlinkError EEXIST when the name is taken; before Linux 6.2 EBUSY while the link is up. */
 export function* renameLink(ref: DeviceRef, name: string): Operation<void> {
   yield* setLink(ref, { name: checkNewName(name) })
 }

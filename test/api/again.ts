@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { needsRoot } from '../tools/netns.ts'
+import { LOADER } from '../tools/this-run.ts'
 
 const INSIDE = 'VETH_NL_TEST_INSIDE'
 
@@ -73,7 +74,7 @@ const OTHERS = /^# Subtest.*\nok .* # SKIP test name does not match pattern\n {2
 
 function runAgain(around: Around, name: string): Promise<void> {
   const pattern = `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`
-  const node = [process.execPath, '--import', 'tsx', '--test-reporter=tap', `--test-name-pattern=${pattern}`]
+  const node = [process.execPath, ...LOADER, '--test-reporter=tap', `--test-name-pattern=${pattern}`]
   const [command = '', ...words] = [...around, ...node, process.argv[1]!]
   const env: NodeJS.ProcessEnv = { ...process.env, [INSIDE]: '1', HOME: '/nonexistent' }
   delete env.NODE_TEST_CONTEXT

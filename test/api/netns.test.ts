@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { needsRoot } from '../tools/netns.ts'
 import { testInPrivateMounts } from './again.ts'
@@ -43,9 +43,12 @@ for (const [form, api] of forms) {
     `${form}: a handle does not take another namespace of its name for its own`,
     async () => {
       const first = await api.createNetns('blue')
+      // While it lives its inode's number, by which the handle knows it, is nobody else's.
+      const alive = openSync(first.path, 'r')
       await first.remove()
       await api.createNetns('blue')
       await assert.rejects(async () => await api.listLinks({ netns: first }), { code: 'ESTALE' })
+      closeSync(alive)
     },
   )
 

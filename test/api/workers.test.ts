@@ -4,11 +4,12 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { createNetns, createVethPair, listLinks } from '../../src/sync.ts'
 import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
 /** In a namespace of its own, pair after pair, each with another MTU; answers what was not as it should be. */
 const ROUNDS = `
   const { parentPort, workerData } = require('node:worker_threads')
-  import(workerData.tsx).then(tsx => tsx.register()).then(() => import(workerData.library)).then(library => {
+  import(workerData.loader).then(({ register }) => register?.()).then(() => import(workerData.library)).then(library => {
     const { createNetns, createVethPair, listLinks } = library
     const netns = createNetns()
     const wrong = []
@@ -25,10 +26,11 @@ const ROUNDS = `
   })`
 
 function worker(name: string): Promise<unknown> {
-  const library = join(import.meta.dirname, '../../src/sync.ts')
-  const tsx = import.meta.resolve('tsx/esm/api')
+  const library = join(import.meta.dirname, `../../src/sync${EXTENSION}`)
+  // register() of tsx, where the library is TypeScript.
+  const loader = import.meta.resolve(LOADER.length > 0 ? 'tsx/esm/api' : 'node:path')
   return new Promise((resolve, reject) => {
-    const thread = new Worker(ROUNDS, { eval: true, stderr: true, workerData: { library, tsx, name } })
+    const thread = new Worker(ROUNDS, { eval: true, stderr: true, workerData: { library, loader, name } })
     let said = ''
     thread.stderr.on('data', text => {
       said += text

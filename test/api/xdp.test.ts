@@ -12,6 +12,7 @@ import { type Device, type ProgramSource, xdpDrop, xdpPass } from '../../src/syn
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import { ask, type Operation } from '../../src/wire/operation.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { testInPrivateMounts } from './again.ts'
 import { type AnyDevice, type Api, forms } from './forms.ts'
 
@@ -29,13 +30,13 @@ async function attached(device: AnyDevice): Promise<[mode: string, ...names: (st
 
 /** A process that attaches a program to device a of our namespace, and then only waits. */
 async function attacher(t: TestContext, path: string, lifetime: 'device' | 'process'): Promise<ChildProcess> {
-  const library = join(import.meta.dirname, '../../src/sync.ts')
+  const library = join(import.meta.dirname, `../../src/sync${EXTENSION}`)
   const script = `
     const { device, xdpPass } = await import(${JSON.stringify(library)})
     globalThis.kept = device('a').attachXdp(xdpPass(), { lifetime: '${lifetime}' })
     console.log('attached')
     process.stdin.resume()`
-  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script]
+  const node = [process.execPath, ...LOADER, '--input-type=module', '--eval', script]
   const child = spawn('nsenter', [`--net=${path}`, ...node], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => child.kill('SIGKILL'))
   await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])

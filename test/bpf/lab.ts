@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { release } from 'node:os'
 import { runSync } from '../../src/kernel/kernel.ts'
 import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { type Netns, netnsFrom } from '../../src/wire/netns.ts'
 import { ask, type Operation } from '../../src/wire/operation.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
+
+export { kernelHas }
 
 /** Why a test that loads programs cannot run here, or false. */
 export const noBpf: string | false = process.getuid?.() === 0 ? false : 'needs root'
@@ -21,11 +23,6 @@ export const noKernelBtf: string | false = existsSync('/sys/kernel/btf/vmlinux')
 /** Ethernet to everyone from a local address, of the type for experiments; 60 bytes, the shortest. */
 export const FRAME = new Uint8Array(60)
 FRAME.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 1, 0x88, 0xb5])
-
-export function kernelHas(major: number, minor: number): boolean {
-  const [ours = 0, ourMinor = 0] = release().split('.').map(Number)
-  return ours > major || (ours === major && ourMinor >= minor)
-}
 
 let kernel: SyncKernel | null = null
 

@@ -109,6 +109,26 @@ describe('loading', () => {
     assert.match(outcome.message, /bad: the end$/)
   })
 
+  test('names the reason, not what newer kernels advise after it', () => {
+    const log = `0: (95) exit
+R0 !read_ok
+
+Verification failed: Register Type Safety: Unreadable register
+
+Suggestion:
+  Initialize R0 on every path before this instruction.
+
+processed 1 insns (limit 1000000) max_states_per_insn 0
+`
+    const { outcome } = play(loadProgram(BAD), question => {
+      if (u32(question, LOG_SIZE) !== 0) buffer(question, LOG_BUF)!.set(new TextEncoder().encode(log))
+      return EACCES
+    })
+    assert(outcome instanceof ProgramError)
+    assert.match(outcome.message, /bad: R0 !read_ok$/)
+    assert.match(outcome.log, /Suggestion/)
+  })
+
   test('is a plain error when the verifier never saw the program', () => {
     const { outcome } = play(loadProgram(BAD), () => EPERM)
     assert(outcome instanceof SystemError && !(outcome instanceof ProgramError))

@@ -6,9 +6,11 @@ import { setTimeout } from 'node:timers/promises'
 import { listLinks } from '../../src/sync.ts'
 import { testUnprivileged } from '../api/again.ts'
 import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
+import { needsLiveFrames } from '../veth/series.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
-const demo = ['--import', 'tsx', 'src/cli/demo.ts']
+const demo = [...LOADER, `src/cli/demo${EXTENSION}`]
 
 function run(...args: string[]) {
   return spawnSync(process.execPath, [...demo, ...args], { cwd: checkout, encoding: 'utf8' })
@@ -23,7 +25,7 @@ function surroundings() {
   }
 }
 
-describe('npm run demo', { skip: needsRoot }, () => {
+describe('npm run demo', { skip: needsRoot || needsLiveFrames }, () => {
   it('finds what it predicted: nothing before the repair, everything after it and in generic mode', () => {
     const { status, stdout, stderr } = run('--json')
     assert.equal(status, 0, stderr)

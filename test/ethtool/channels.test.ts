@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { getChannels, setChannels } from '../../src/ethtool/channels.ts'
 import { needsCommands } from '../tools/commands.ts'
-import { execIn, inNetns, needsRoot } from '../tools/netns.ts'
+import { execIn, inNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { vethIn } from '../tools/veth.ts'
+import { needsVethChannels } from '../tools/veth-channels.ts'
 
 const QUEUES = { numRxQueues: 4, numTxQueues: 5 }
 
@@ -17,7 +18,7 @@ function printedChannels(text: string): Record<string, number> {
   return Object.fromEntries([...maxima, ...numbers.slice(4)])
 }
 
-describe('channels', { skip: needsRoot }, () => {
+describe('channels', { skip: needsVethChannels }, () => {
   test(
     'are those that ethtool(8) prints',
     { skip: needsCommands('ethtool') },

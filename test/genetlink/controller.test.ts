@@ -12,9 +12,7 @@ const LEAST_ID = 0x10
 
 describe('a generic netlink family', () => {
   test('has an id of its own', () => {
-    const ids = ['nlctrl', 'ethtool', 'netdev'].map(name =>
-      real(familyId({ name, version: 1, since: '2.6' })),
-    )
+    const ids = ['nlctrl', 'ethtool'].map(name => real(familyId({ name, version: 1, since: '2.6' })))
     for (const id of ids) assert.ok(id >= LEAST_ID)
     assert.equal(new Set(ids).size, ids.length)
   })

@@ -4,6 +4,8 @@ import { setFeature } from '../../src/ethtool/features.ts'
 import { getXdpFeatures } from '../../src/netdev/device.ts'
 import { setLink } from '../../src/rtnetlink/link-operations.ts'
 import { device, xdpPass } from '../../src/sync.ts'
+import { OWN_NETNS } from '../../src/wire/netns.ts'
+import { kernelLacks } from '../tools/kernel-needs.ts'
 import { inNetns, needsRoot } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { vethIn } from '../tools/veth.ts'
@@ -11,7 +13,9 @@ import { vethIn } from '../tools/veth.ts'
 /** LOOPBACK_IFINDEX */
 const LOOPBACK = 1
 
-describe('what a driver can do for XDP', { skip: needsRoot }, () => {
+const skip = needsRoot || kernelLacks(() => real(getXdpFeatures({ netns: OWN_NETNS, device: LOOPBACK })))
+
+describe('what a driver can do for XDP', { skip }, () => {
   test(
     'is nothing on loopback',
     inNetns(netns => {

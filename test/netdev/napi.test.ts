@@ -5,6 +5,8 @@ import { setFeature } from '../../src/ethtool/features.ts'
 import { listNapi } from '../../src/netdev/napi.ts'
 import { setLink } from '../../src/rtnetlink/link-operations.ts'
 import { device, type NetnsHandle, xdpPass } from '../../src/sync.ts'
+import { OWN_NETNS } from '../../src/wire/netns.ts'
+import { kernelLacks } from '../tools/kernel-needs.ts'
 import { inNetns, needsRoot } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { vethIn } from '../tools/veth.ts'
@@ -15,7 +17,11 @@ function vethWithQueues(netns: NetnsHandle): number {
   return index
 }
 
-describe('the NAPI instances of a veth', { skip: needsRoot }, () => {
+/** LOOPBACK_IFINDEX */
+const LOOPBACK = 1
+const skip = needsRoot || kernelLacks(() => real(listNapi({ netns: OWN_NETNS, device: LOOPBACK })))
+
+describe('the NAPI instances of a veth', { skip }, () => {
   test(
     'are none until GRO is on, then one per receive queue in use',
     inNetns(netns => {

@@ -10,6 +10,7 @@ import { InterruptedDumpError } from '../../src/wire/errors.ts'
 import { needsCommands } from '../tools/commands.ts'
 import { execIn, inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
+import { often } from '../tools/this-run.ts'
 
 const ALTERNATIVE = 'an-alternative-name-of-more-than-fifteen-bytes'
 
@@ -226,8 +227,9 @@ describe('a list of hundreds of links', { skip: needsRoot }, () => {
       try {
         await once(busy, 'spawn')
         const kernel = new PromiseKernel()
+        const rounds = often(50, 10)
         for (const list of [() => run(listLinks(netns), kernel), async () => real(listLinks(netns))]) {
-          for (let round = 0; round < 50; round++) {
+          for (let round = 0; round < rounds; round++) {
             const links = await list().catch((error: unknown) => {
               assert.ok(error instanceof InterruptedDumpError, String(error))
               return null

@@ -1,11 +1,6 @@
-import { release } from 'node:os'
+import { kernelHas } from '../tools/kernel-needs.ts'
 
-const [major = 0, minor = 0] = release().split('.').map(Number)
-
-/** Whether the running kernel is of this series or a later one. */
-export function kernelHas(thatMajor: number, thatMinor: number): boolean {
-  return major > thatMajor || (major === thatMajor && minor >= thatMinor)
-}
+export { kernelHas }
 
 /** For a test's `skip`: why frames cannot be sent through a program here, or false. */
 export const needsLiveFrames: string | false = kernelHas(5, 18) ? false : 'needs live frames, Linux 5.18'

@@ -1,0 +1,59 @@
+import { count, type KernelResult, skipReasons } from './outcomes.ts'
+import { SERIES } from './series.ts'
+
+/** docs/kernels.md: what the run found, and nothing else. */
+export function kernelsPage(results: readonly KernelResult[]): string {
+  const releases = results.map(({ release }) => release)
+  const trials = results[0]!.capabilities!.map(({ what }) => what)
+  const found = (what: string) =>
+    results.map(({ capabilities }) => capabilities!.find(one => one.what === what)!.found)
+  const reasons = [...new Set(results.flatMap(({ tests }) => skipReasons(tests).map(([reason]) => reason)))]
+  const skipped = (reason: string) =>
+    results.map(({ tests }) => String(new Map(skipReasons(tests)).get(reason) ?? '–'))
+  const counts = (outcome: 'passed' | 'failed' | 'skipped') =>
+    results.map(({ tests }) => String(count(tests, outcome)))
+
+  return `# Kernels
+
+Written by \`npm run test:kernels -- --docs\`, from what it found: do not edit. The tests that a kernel decides run on
+Debian's kernels ${SERIES.slice(0, -1).join(', ')} and the newest ${SERIES.at(-1)}.x, and on the one that the machine runs. Debian's are booted
+by QEMU in software over the machine's own files, read-only: no image, no hardware virtualisation.
+
+\`\`\`
+npm run test:kernels                                      # all; as root, for the machine's own kernel
+npm run test:kernels -- --kernel 6.1 --files test/veth    # one series, and some files
+npm run test:kernels -- --kernel 6.1 --run 'uname -a'     # any command in the machine, here
+\`\`\`
+
+It takes Debian's packages of the kernels from the mirror that apt uses, without touching apt's own lists, and keeps them in
+\`~/.cache/veth-nl/kernels\`.
+
+## What a kernel can do
+
+Each was tried, none is concluded from the release. 'Redirect' is what became of ordinary frames that a program on a third
+veth redirected in native mode: all arrive, or all are lost under an errno.
+
+${table(
+  ['', ...releases],
+  trials.map(what => [what, ...found(what)]),
+)}
+
+## Tests
+
+${table(
+  ['', ...releases],
+  [
+    ['passed', ...counts('passed')],
+    ['failed', ...counts('failed')],
+    ['skipped', ...counts('skipped')],
+    ...reasons.map(reason => [`skipped: ${reason}`, ...skipped(reason)]),
+  ],
+)}
+`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map(cell => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

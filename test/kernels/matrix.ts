@@ -1,0 +1,148 @@
+/**
+ * Runs the tests that a kernel decides on Debian's kernels, in virtual machines, and on the running one:
+ *
+ *   npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--docs] [--keep]
+ *
+ * A kernel is named by the beginning of its release, 'host' is the running one. --files takes parts of the files'
+ * names, --limit seconds for each kernel. --out writes what each test did as JSON, --docs rewrites docs/kernels.md,
+ * --keep leaves the machines' files to be looked at. With --run COMMAND the machines run that instead, where this was
+ * started, and what it prints and its exit status are passed on. `checkout` is the current directory.
+ * Exit status 1 where a test fails, 2 for wrong usage or what is missing.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { compile, isCheckout, kernelTests, layOver } from './checkout.ts'
+import { kernelsPage } from './docs.ts'
+import { bootOf } from './initramfs.ts'
+import { isGood, type KernelResult } from './outcomes.ts'
+import { Packages } from './packages.ts'
+import { asText } from './report.ts'
+import { CACHE, runFolder } from './run-folder.ts'
+import { SERIES } from './series.ts'
+import { testsHere, testsInVm } from './tests.ts'
+import { whatIsMissing } from './tools.ts'
+import { follow, runInVm } from './vm.ts'
+
+const HOST = 'host'
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+
+function say(line: string): void {
+  process.stderr.write(`test:kernels: ${line}\n`)
+}
+
+function stop(line: string): never {
+  say(line)
+  process.exit(2)
+}
+
+function commandLine() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        kernel: { type: 'string', multiple: true },
+        files: { type: 'string', multiple: true, default: [] },
+        jobs: { type: 'string', default: '2' },
+        limit: { type: 'string', default: '900' },
+        out: { type: 'string' },
+        run: { type: 'string' },
+        docs: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+      },
+    })
+    const [jobs, limit] = [values.jobs, values.limit].map(Number)
+    if (!(jobs! > 0 && limit! > 0)) throw new TypeError('--jobs and --limit take numbers')
+    const kernels = values.kernel ?? (values.run === undefined ? [HOST, ...SERIES] : SERIES)
+    return { ...values, jobs: jobs!, limit: limit!, kernels }
+  } catch (error) {
+    stop((error as Error).message)
+  }
+}
+
+const options = commandLine()
+const checkout = process.cwd()
+const { kernels, limit } = options
+const inVms = kernels.filter(kernel => kernel !== HOST)
+const missing = inVms.length > 0 ? whatIsMissing() : null
+if (missing !== null) stop(missing)
+const folder = runFolder(options.keep, say)
+const packages = new Packages(CACHE, say)
+const boots = new Map(
+  inVms.map(series => {
+    const { release, debs } = packages.get(series)
+    return [series, bootOf(CACHE, release, debs)]
+  }),
+)
+
+/** At most `jobs` at a time; the results are in the order of the kernels. */
+async function onEach<T>(work: (kernel: string) => Promise<T>): Promise<T[]> {
+  const results: T[] = []
+  const waiting = kernels.entries()
+  const worker = async () => {
+    for (const [at, kernel] of waiting) results[at] = await work(kernel)
+  }
+  await Promise.all(Array.from({ length: options.jobs }, worker))
+  return results
+}
+
+/** One machine's output is passed on as it comes, that of several one by one. */
+async function runCommand(command: string): Promise<number> {
+  const compiled = join(folder, 'compiled')
+  const overlay = isCheckout(checkout) ? layOver(checkout, compiled) : ''
+  if (overlay !== '') compile(checkout, compiled)
+  const script = `${overlay}cd '${checkout}'\n${command}\n`
+  const statuses = await onEach(async kernel => {
+    const boot = boots.get(kernel) ?? stop('--run is for virtual machines')
+    const job = join(folder, boot.release)
+    const [stdout, stderr] = [follow(join(job, 'stdout')), follow(join(job, 'stderr'))]
+    const pass = () => {
+      process.stdout.write(stdout())
+      process.stderr.write(stderr())
+    }
+    const status = await runInVm(boot, {
+      script,
+      folder: job,
+      limit,
+      ...(kernels.length === 1 && { watch: pass }),
+    })
+    if (kernels.length > 1) process.stderr.write(`== ${boot.release}: exit status ${status}\n`)
+    pass()
+    return status
+  })
+  return statuses.find(status => status !== 0) ?? 0
+}
+
+async function runTests(): Promise<KernelResult[]> {
+  const files = kernelTests(checkout, options.files)
+  if (files.length === 0) stop(`no test file of ${checkout} is meant`)
+  const [compiled, runner] = [join(folder, 'compiled'), join(folder, 'runner')]
+  compile(checkout, compiled)
+  compile(ROOT, runner)
+  return onEach(kernel => {
+    const boot = boots.get(kernel)
+    const run = {
+      checkout,
+      files,
+      compiled,
+      runner,
+      folder: join(folder, boot?.release ?? HOST),
+      limit,
+      capabilities: options.docs,
+      say,
+    }
+    return boot === undefined ? testsHere(run) : testsInVm(boot, run)
+  })
+}
+
+if (options.run !== undefined) process.exit(await runCommand(options.run))
+const results = await runTests()
+if (options.out !== undefined) {
+  mkdirSync(options.out, { recursive: true })
+  for (const result of results)
+    writeFileSync(join(options.out, `${result.release}.json`), `${JSON.stringify(result, null, 1)}\n`)
+}
+if (options.docs && results.every(({ failure }) => failure === null))
+  writeFileSync(join(checkout, 'docs/kernels.md'), kernelsPage(results))
+process.stdout.write(asText(results))
+process.exit(results.every(isGood) ? 0 : 1)

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Boot } from './initramfs.ts'
+
+/** What a machine is to do. */
+export interface Job {
+  /** A script for sh, run as root; /run/job is the job's folder, writable and seen here meanwhile. */
+  readonly script: string
+  /** The folder to share, made here; what the script printed is in `stdout` and `stderr`. */
+  readonly folder: string
+  /** Seconds. */
+  readonly limit: number
+  /** Called now and then while it runs, and once after it ended. */
+  readonly watch?: () => void
+}
+
+const CORES = 2
+const MEGABYTES = 1536
+
+/** After the initial file system's. Ends by switching the machine off, which ends QEMU. */
+const INIT = `export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t bpf bpf /sys/fs/bpf
+mkdir -p /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm
+ln -s /proc/self/fd /dev/fd
+mkdir /run/netns
+sh /run/job/script >/run/job/stdout 2>/run/job/stderr </dev/null
+echo $? >/run/job/status
+sync
+echo o >/proc/sysrq-trigger
+sleep 60
+`
+
+/**
+ * Boots a kernel over this machine's own files, which stay as they are, runs the job and returns its exit status.
+ * Software emulation only: hardware virtualisation is not everywhere, and hangs on some machines.
+ */
+export async function runInVm(boot: Boot, { script, folder, limit, watch }: Job): Promise<number> {
+  mkdirSync(folder, { recursive: true })
+  for (const name of ['stdout', 'stderr']) writeFileSync(join(folder, name), '')
+  writeFileSync(join(folder, 'script'), script)
+  writeFileSync(join(folder, 'init'), INIT)
+  const console = join(folder, 'console')
+  const qemu = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machine(boot, folder, console)],
+    {
+      stdio: ['ignore', 'ignore', openSync(join(folder, 'qemu'), 'w')],
+    },
+  )
+  const late = await ended(qemu, limit, watch)
+  watch?.()
+  const status = join(folder, 'status')
+  const said = existsSync(status) ? readFileSync(status, 'utf8').trim() : ''
+  if (said !== '') return Number(said)
+  const why = late ? `not done after ${limit} s` : 'the machine ended before its script did'
+  throw new Error(`${why}\n${lastLines(join(folder, 'qemu'), 10)}console:\n${lastLines(console, 40)}`)
+}
+
+function machine(boot: Boot, folder: string, console: string): string[] {
+  const share = (path: string, tag: string, more: string) =>
+    `local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none${more}`
+  return [
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', String(CORES), '-m', String(MEGABYTES)],
+    ...['-display', 'none', '-nic', 'none', '-no-reboot', '-serial', `file:${console}`],
+    ...['-virtfs', share('/', 'root', ',readonly=on,multidevs=remap'), '-virtfs', share(folder, 'job', '')],
+    ...['-kernel', boot.kernel, '-initrd', boot.initramfs],
+    ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0'],
+  ]
+}
+
+/** Waits for the machine's end, and makes it where the limit is reached. Whether it was. */
+function ended(qemu: ChildProcess, limit: number, watch?: () => void): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      qemu.kill('SIGKILL')
+    }, limit * 1000)
+    const watching = setInterval(() => watch?.(), 200)
+    const stop = (then: () => void) => {
+      clearTimeout(timer)
+      clearInterval(watching)
+      then()
+    }
+    qemu.once('error', error => stop(() => reject(error)))
+    qemu.once('exit', () => stop(() => resolve(late)))
+  })
+}
+
+function lastLines(file: string, count: number): string {
+  if (!existsSync(file)) return ''
+  const lines = readFileSync(file, 'utf8').replaceAll('\r', '').trimEnd().split('\n')
+  return `${lines.slice(-count).join('\n')}\n`
+}
+
+/** Reads what a growing file, which may not be there yet, has got since the last call. */
+export function follow(file: string): () => Buffer {
+  let fd = -1
+  return () => {
+    const pieces: Buffer[] = []
+    if (fd < 0 && existsSync(file)) fd = openSync(file, 'r')
+    while (fd >= 0) {
+      const piece = Buffer.alloc(65536)
+      const read = readSync(fd, piece)
+      if (read === 0) break
+      pieces.push(piece.subarray(0, read))
+    }
+    return Buffer.concat(pieces)
+  }
+}
