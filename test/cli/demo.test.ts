@@ -5,9 +5,9 @@ import { describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { listLinks } from '../../src/sync.ts'
 import { testUnprivileged } from '../api/again.ts'
+import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
-import { needsLiveFrames } from '../veth/series.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
 const demo = [...LOADER, `src/cli/demo${EXTENSION}`]

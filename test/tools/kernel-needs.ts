@@ -19,3 +19,9 @@ export function kernelLacks(question: () => unknown): string | false {
     return kernelHas(thatMajor, thatMinor) ? false : `needs ${error.feature}, Linux ${error.since}`
   }
 }
+
+/** For a test's `skip`: why frames cannot be sent through a program without a device, or false. */
+export const needsLiveFrames: string | false = kernelHas(5, 18) ? false : 'needs live frames, Linux 5.18'
+
+/** For a test's `skip`: why GRO at the peer does not help here, or false. */
+export const needsGroNapi: string | false = kernelHas(5, 13) ? false : 'needs NAPI by GRO, Linux 5.13'

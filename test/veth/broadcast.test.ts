@@ -13,9 +13,9 @@ import { ETH_P_EXPERIMENTAL, probeFrame } from '../../src/veth/probe-frame.ts'
 import { withProgramBehindWire } from '../../src/veth/probe-pair.ts'
 import { type Landing, sendThrough } from '../../src/veth/probe-send.ts'
 import type { Operation } from '../../src/wire/operation.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
-import { kernelHas } from './series.ts'
 
 /** A broadcast by devmap passes over targets that would refuse a frame: silence, where a redirect has an errno. */
 

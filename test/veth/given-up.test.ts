@@ -7,8 +7,8 @@ import { createVethPair, device, listLinks } from '../../src/sync.ts'
 import { createVethPair as createPair } from '../../src/veth/pairs.ts'
 import { repairRedirect } from '../../src/veth/repair.ts'
 import type { Operation } from '../../src/wire/operation.ts'
+import { needsGroNapi } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { needsGroNapi } from './series.ts'
 
 /** More questions than any operation here puts. */
 const MANY = 200

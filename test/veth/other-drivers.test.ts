@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type Device, device } from '../../src/sync.ts'
 import { needsCommands } from '../tools/commands.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
 import { execIn, ownNetns } from '../tools/netns.ts'
-import { kernelHas } from './series.ts'
 
 /** What makes a device of the kind named x0, and whether its driver takes redirects. */
 const KINDS = [

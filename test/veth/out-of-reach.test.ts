@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { createVethPair, type Device, device, xdpPass } from '../../src/sync.ts'
 import { readNapiFromMemory } from '../../src/veth/napi-memory.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { netnsHeldElsewhere } from './children.ts'
-import { kernelHas } from './series.ts'
 
 /** A redirect whose target's peer is in a namespace to which no name, process or thread leads. */
 

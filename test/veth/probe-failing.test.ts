@@ -20,8 +20,8 @@ import type { DeviceRef } from '../../src/wire/device-ref.ts'
 import { SystemError } from '../../src/wire/errors.ts'
 import { LITTLE_ENDIAN } from '../../src/wire/netlink.ts'
 import type { Answer, Ask } from '../../src/wire/operation.ts'
+import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { needsLiveFrames } from './series.ts'
 
 const root = { skip: needsRoot }
 const EPERM = -1

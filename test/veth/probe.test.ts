@@ -11,8 +11,8 @@ import {
   type ProbeResult,
   xdpPass,
 } from '../../src/sync.ts'
+import { kernelHas, needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { kernelHas, needsGroNapi, needsLiveFrames } from './series.ts'
 
 const root = { skip: needsRoot }
 const REDIRECT_ERR = 'xdp:xdp_redirect_err'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { kernelHas, needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { kernelHas, needsGroNapi, needsLiveFrames } from './series.ts'
 
 const frames = { skip: needsRoot || needsLiveFrames || needsGroNapi }
 

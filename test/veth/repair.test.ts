@@ -7,9 +7,9 @@ import { undoRepair } from '../../src/veth/undo.ts'
 import { NETLINK_GENERIC } from '../../src/wire/netlink.ts'
 import type { Ask } from '../../src/wire/operation.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { settingsOf } from '../walk/settings.ts'
-import { kernelHas, needsGroNapi } from './series.ts'
 
 const root = { skip: needsRoot }
 const gro = { skip: needsRoot || needsGroNapi }

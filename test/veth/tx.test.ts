@@ -5,9 +5,9 @@ import type { ProgramSource } from '../../src/bpf/program.ts'
 import { createVethPair, type Device, xdpPass } from '../../src/sync.ts'
 import { probeFrame } from '../../src/veth/probe-frame.ts'
 import { ask } from '../../src/wire/operation.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
-import { kernelHas } from './series.ts'
 
 /** XDP_TX on T sends what came from P back to P. What does it take at P? Shown by frames, against the verdict. */
 

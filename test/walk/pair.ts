@@ -12,7 +12,7 @@ import type { Random } from './random.ts'
 /** The queues that each end is made with. */
 const QUEUES = 3
 /** From far under a short frame's needs to beyond a page. */
-const MTUS = [100, 900, 1500, 3000, 9000] as const
+const MTUS = [100, 900, 1500, 1500, 3000, 9000] as const
 
 /** A veth pair that is changed at random, its ends anywhere in three namespaces. */
 export class WalkedPair {

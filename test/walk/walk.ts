@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Device, RepairError, UnsupportedError } from '../../src/sync.ts'
-import { kernelHas } from '../veth/series.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
 import { WalkedPair } from './pair.ts'
 import { Random } from './random.ts'
 import { channelsOf, settingsOf } from './settings.ts'
@@ -16,7 +16,7 @@ export interface Walked {
 }
 
 /** From what no stack would send to what no MTU of the walk takes. */
-const SIZES = [64, 64, 64, 118, 119, 918, 919, 1518, 1519, 3018, 3019] as const
+const SIZES = [64, 64, 64, 64, 64, 118, 119, 918, 919, 1518, 1519, 3018, 3019] as const
 const ALL = ['native program', 'target down and up'] as const
 
 /**
@@ -45,7 +45,8 @@ export async function walk(
         if (agree(target, mode, size)) count.delivered++
         else {
           count.refused++
-          if (random.chance(0.3) && (await mend(target, peer, mode, size))) count.repaired++
+          if (random.chance(0.3) && (await mend(target, peer, mode, size, random.chance(0.7))))
+            count.repaired++
         }
       } catch (error) {
         throw new Error(failure(seed, step, history, target, mode, size, error as Error), { cause: error })
@@ -90,12 +91,13 @@ function agree(target: Device, mode: 'native' | 'generic', size: number): boolea
   return delivered === sent
 }
 
-/** A repair, proven by frames, and taken back. false: there was none, for a reason that holds. */
+/** A repair, proven by frames, taken back, and made again where it is to be kept. false: there was none, for a reason that holds. */
 async function mend(
   target: Device,
   peer: Device,
   mode: 'native' | 'generic',
   size: number,
+  keep: boolean,
 ): Promise<boolean> {
   const before = [await settingsOf(target), await settingsOf(peer)]
   const verdict = target.explainRedirect({ mode, frameSize: size })
@@ -103,6 +105,9 @@ async function mend(
     const repair = target.repairRedirect({ mode, frameSize: size, allow: ALL, probe: true })
     assert.equal(repair.probe?.delivered, repair.probe?.sent)
     repair.undo()
+    assert.deepEqual([await settingsOf(target), await settingsOf(peer)], before, 'undo() left something')
+    if (keep) target.repairRedirect({ mode, frameSize: size, allow: ALL })
+    return true
   } catch (error) {
     if (!(error instanceof RepairError)) throw error
     assert.ok(isBeyondRepair(target, peer, size), `${error.message}\n${verdict.summary}`)
@@ -113,8 +118,6 @@ async function mend(
     )
     return false
   }
-  assert.deepEqual([await settingsOf(target), await settingsOf(peer)], before, 'undo() left something')
-  return true
 }
 
 /** Frames that are too long; and before GRO meant NAPI a peer that cannot take a program. */
