@@ -28,7 +28,7 @@ const BATCH_SIZE = 64
 export interface LiveFrames {
   /** The XDP program's descriptor. */
   readonly program: number
-  /** One Ethernet frame, which every run of the program gets. From 14 to some 3400 bytes where pages have 4096. */
+  /** One Ethernet frame, which every run of the program gets. From 14 to some 3300 bytes where pages have 4096. */
   readonly frame: Uint8Array
   /** How many frames, at least 1. */
   readonly count: number

@@ -26,7 +26,7 @@ export interface ProbeOptions {
   /** How the program that redirects is attached; 'native' when left out. */
   readonly mode?: 'native' | 'generic'
   /**
-   * Who runs it: 'live frames' is BPF_PROG_RUN (Linux 5.18; native mode, up to 3400 bytes); 'veth' a veth pair in a
+   * Who runs it: 'live frames' is BPF_PROG_RUN (Linux 5.18; native mode, up to 2800 bytes); 'veth' a veth pair in a
    * network namespace of our own, through which the frames are sent. Left out, live frames where they will do.
    */
   readonly by?: 'live frames' | 'veth'
@@ -52,8 +52,10 @@ export interface ProbeResult {
 
 /** A few frames prove as much as many. */
 const SOME_FRAMES = 64
-/** What fits a page of 4096 bytes beside all that belongs to a live frame. */
-const LONGEST_LIVE = 3400
+/** What fits a page of 4096 bytes beside all that belongs to a live frame, in every configuration of the kernel. */
+const LONGEST_LIVE = 2800
+/** What a native program without the flag for several buffers gets in one, before 5.18. */
+const LONGEST_ALONE = 3500
 /** With its header and a VLAN tag it is still within the longest MTU. */
 const LONGEST = 0xffff - 18
 
@@ -115,11 +117,13 @@ function* byVeth(probe: Probe): Operation<Sent> {
 }
 
 /** Before 5.18 the flag that a program takes several buffers is not known: EINVAL, and no word of the verifier's. */
-function* loadForVeth({ devmap }: Probe, hasFrags: boolean): Operation<number> {
+function* loadForVeth({ devmap, frame }: Probe, hasFrags: boolean): Operation<number> {
   try {
     return yield* loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, devmap, hasFrags))
   } catch (error) {
     if (!hasFrags || !(error instanceof SystemError && error.code === 'EINVAL')) throw error
+    if (frame.length <= LONGEST_ALONE)
+      return yield* loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, devmap, false))
     throw new UnsupportedError('XDP with frames in several buffers', '5.18')
   }
 }
