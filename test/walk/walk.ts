@@ -80,7 +80,7 @@ function failure(
 /** Whether the frames arrived, which the verdict must have said before. */
 function agree(target: Device, mode: 'native' | 'generic', size: number): boolean {
   const verdict = target.explainRedirect({ mode, frameSize: size })
-  const { sent, delivered, code, outcomes } = target.probeRedirect({ frames: 8, size, mode })
+  const { sent, delivered, code, outcomes, peerNapi } = target.probeRedirect({ frames: 8, size, mode })
   const words = `${verdict.summary}\n${JSON.stringify(outcomes)}`
   assert.deepEqual(
     { delivers: verdict.delivers, code: verdict.code },
@@ -88,6 +88,9 @@ function agree(target: Device, mode: 'native' | 'generic', size: number): boolea
     words,
   )
   assert.ok(delivered === sent || delivered === 0, `${delivered} of ${sent} arrived: ${words}`)
+  // Where a verdict can only infer NAPI (before 6.8) the probe has seen it in the kernel's memory.
+  const napi = verdict.checks.find(({ name }) => name === 'peer NAPI')
+  if (napi !== undefined && peerNapi !== null) assert.equal(napi.value, peerNapi.instances > 0, napi.evidence)
   return delivered === sent
 }
 
