@@ -54,8 +54,14 @@ export function* bpf(command: BpfCommand, attr: BpfAttr, netns: Netns = OWN_NETN
 function needs(command: BpfCommand): string {
   if (command === 'BPF_PROG_GET_FD_BY_ID') return 'needs CAP_SYS_ADMIN'
   const further = FURTHER_CAPABILITY[command]
-  return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)`
+  const memory = COUNTED.has(command)
+    ? '; before Linux 5.11 also room in RLIMIT_MEMLOCK: ulimit -l unlimited'
+    : ''
+  return `needs CAP_BPF${further === undefined ? '' : ` and ${further}`} (before Linux 5.8 CAP_SYS_ADMIN)${memory}`
 }
+
+/** Before Linux 5.11 their memory counts against RLIMIT_MEMLOCK, root's too, and EPERM is what says that it is full. */
+const COUNTED: ReadonlySet<BpfCommand> = new Set<BpfCommand>(['BPF_MAP_CREATE', 'BPF_PROG_LOAD'])
 
 const FURTHER_CAPABILITY: { readonly [command in BpfCommand]?: string } = {
   BPF_PROG_LOAD: 'CAP_NET_ADMIN for XDP, CAP_PERFMON for tracepoints',

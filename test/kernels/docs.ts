@@ -1,18 +1,12 @@
 import { count, type KernelResult, skipReasons } from './outcomes.ts'
 import { SERIES } from './series.ts'
 
-/** docs/kernels.md: what the run found, and nothing else. */
-export function kernelsPage(results: readonly KernelResult[]): string {
+/** docs/kernels.md: what the run found, and nothing else; of tests only where all of them ran. */
+export function kernelsPage(results: readonly KernelResult[], whole: boolean): string {
   const releases = results.map(({ release }) => release)
   const trials = results[0]!.capabilities!.map(({ what }) => what)
   const found = (what: string) =>
     results.map(({ capabilities }) => capabilities!.find(one => one.what === what)!.found)
-  const reasons = [...new Set(results.flatMap(({ tests }) => skipReasons(tests).map(([reason]) => reason)))]
-  const skipped = (reason: string) =>
-    results.map(({ tests }) => String(new Map(skipReasons(tests)).get(reason) ?? '–'))
-  const counts = (outcome: 'passed' | 'failed' | 'skipped') =>
-    results.map(({ tests }) => String(count(tests, outcome)))
-
   return `# Kernels
 
 Written by \`npm run test:kernels -- --docs\`, from what it found: do not edit. The tests that a kernel decides run on
@@ -38,16 +32,25 @@ ${table(
   trials.map(what => [what, ...found(what)]),
 )}
 
+${whole ? testsOf(results) : ''}`
+}
+
+function testsOf(results: readonly KernelResult[]): string {
+  const reasons = new Set(results.flatMap(({ tests }) => skipReasons(tests).map(([reason]) => reason)))
+  const skipped = (reason: string) =>
+    results.map(({ tests }) => String(new Map(skipReasons(tests)).get(reason) ?? '–'))
+  const outcomes = (['passed', 'failed', 'skipped'] as const).map(outcome => [
+    outcome,
+    ...results.map(({ tests }) => String(count(tests, outcome))),
+  ])
+  return `
 ## Tests
 
+A group of tests that is skipped as a whole counts as one.
+
 ${table(
-  ['', ...releases],
-  [
-    ['passed', ...counts('passed')],
-    ['failed', ...counts('failed')],
-    ['skipped', ...counts('skipped')],
-    ...reasons.map(reason => [`skipped: ${reason}`, ...skipped(reason)]),
-  ],
+  ['', ...results.map(({ release }) => release)],
+  [...outcomes, ...[...reasons].map(reason => [`skipped: ${reason}`, ...skipped(reason)])],
 )}
 `
 }
