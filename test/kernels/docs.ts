@@ -1,9 +1,10 @@
 import { count, type KernelResult, skipReasons } from './outcomes.ts'
-import { SERIES } from './series.ts'
+import { compareReleases, SERIES } from './series.ts'
 
 /** docs/kernels.md: what the run found, and nothing else; of tests only where all of them ran. */
-export function kernelsPage(results: readonly KernelResult[], whole: boolean): string {
-  const releases = results.map(({ release }) => release)
+export function kernelsPage(run: readonly KernelResult[], whole: boolean): string {
+  const results = run.toSorted((a, b) => compareReleases(a.release, b.release))
+  const releases = results.map(nameOf)
   const trials = results[0]!.capabilities!.map(({ what }) => what)
   const found = (what: string) =>
     results.map(({ capabilities }) => capabilities!.find(one => one.what === what)!.found)
@@ -49,10 +50,15 @@ function testsOf(results: readonly KernelResult[]): string {
 A group of tests that is skipped as a whole counts as one.
 
 ${table(
-  ['', ...results.map(({ release }) => release)],
+  ['', ...results.map(nameOf)],
   [...outcomes, ...[...reasons].map(reason => [`skipped: ${reason}`, ...skipped(reason)])],
 )}
 `
+}
+
+/** Debian's releases whole; of others the number: what follows it is the machine's own affair. */
+function nameOf({ release }: KernelResult): string {
+  return release.endsWith('-amd64') ? release : release.replace(/-.*/, '')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
