@@ -134,7 +134,7 @@ processed 1 insns (limit 1000000) max_states_per_insn 0
     assert(outcome instanceof SystemError && !(outcome instanceof ProgramError))
     assert.equal(outcome.code, 'EPERM')
     assert.equal(outcome.syscall, 'bpf BPF_PROG_LOAD')
-    assert.match(outcome.message, /needs CAP_BPF and CAP_NET_ADMIN for XDP/)
+    assert.match(outcome.message, /needs CAP_BPF and CAP_NET_ADMIN for XDP.*RLIMIT_MEMLOCK/)
   })
 
   test('lets an error of the way into a namespace be', () => {

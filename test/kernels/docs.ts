@@ -1,18 +1,13 @@
-import { count, type KernelResult, skipReasons } from './outcomes.ts'
-import { SERIES } from './series.ts'
+import { count, type KernelResult, predicted, skipReasons } from './outcomes.ts'
+import { compareReleases, SERIES } from './series.ts'
 
-/** docs/kernels.md: what the run found, and nothing else. */
-export function kernelsPage(results: readonly KernelResult[]): string {
-  const releases = results.map(({ release }) => release)
+/** docs/kernels.md: what the run found, and nothing else; of tests only where all of them ran. */
+export function kernelsPage(run: readonly KernelResult[], whole: boolean): string {
+  const results = run.toSorted((a, b) => compareReleases(a.release, b.release))
+  const releases = results.map(nameOf)
   const trials = results[0]!.capabilities!.map(({ what }) => what)
   const found = (what: string) =>
     results.map(({ capabilities }) => capabilities!.find(one => one.what === what)!.found)
-  const reasons = [...new Set(results.flatMap(({ tests }) => skipReasons(tests).map(([reason]) => reason)))]
-  const skipped = (reason: string) =>
-    results.map(({ tests }) => String(new Map(skipReasons(tests)).get(reason) ?? '–'))
-  const counts = (outcome: 'passed' | 'failed' | 'skipped') =>
-    results.map(({ tests }) => String(count(tests, outcome)))
-
   return `# Kernels
 
 Written by \`npm run test:kernels -- --docs\`, from what it found: do not edit. The tests that a kernel decides run on
@@ -38,18 +33,39 @@ ${table(
   trials.map(what => [what, ...found(what)]),
 )}
 
+${whole ? testsOf(results) : ''}`
+}
+
+function testsOf(results: readonly KernelResult[]): string {
+  const reasons = new Set(results.flatMap(({ tests }) => skipReasons(tests).map(([reason]) => reason)))
+  const skipped = (reason: string) =>
+    results.map(({ tests }) => String(new Map(skipReasons(tests)).get(reason) ?? '–'))
+  const outcomes = (['passed', 'failed', 'skipped'] as const).map(outcome => [
+    outcome,
+    ...results.map(({ tests }) => String(count(tests, outcome))),
+  ])
+  return `
 ## Tests
 
+A group of tests that is skipped as a whole counts as one.
+
 ${table(
-  ['', ...releases],
+  ['', ...results.map(nameOf)],
   [
-    ['passed', ...counts('passed')],
-    ['failed', ...counts('failed')],
-    ['skipped', ...counts('skipped')],
-    ...reasons.map(reason => [`skipped: ${reason}`, ...skipped(reason)]),
+    ...outcomes,
+    [
+      'scenarios of [redirect.md](redirect.md) predicted as measured',
+      ...results.map(({ tests }) => predicted(tests)),
+    ],
+    ...[...reasons].map(reason => [`skipped: ${reason}`, ...skipped(reason)]),
   ],
 )}
 `
+}
+
+/** Debian's releases whole; of others the number: what follows it is the machine's own affair. */
+function nameOf({ release }: KernelResult): string {
+  return release.endsWith('-amd64') ? release : release.replace(/-.*/, '')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -143,6 +143,6 @@ if (options.out !== undefined) {
     writeFileSync(join(options.out, `${result.release}.json`), `${JSON.stringify(result, null, 1)}\n`)
 }
 if (options.docs && results.every(({ failure }) => failure === null))
-  writeFileSync(join(checkout, 'docs/kernels.md'), kernelsPage(results))
+  writeFileSync(join(checkout, 'docs/kernels.md'), kernelsPage(results, options.files.length === 0))
 process.stdout.write(asText(results))
 process.exit(results.every(isGood) ? 0 : 1)

@@ -1,4 +1,4 @@
-import { count, type KernelResult, type Outcome, skipReasons } from './outcomes.ts'
+import { count, type KernelResult, type Outcome, predicted, skipReasons } from './outcomes.ts'
 
 /** For people: what failed in full, why tests were skipped, and a line for each kernel. */
 export function asText(results: readonly KernelResult[]): string {
@@ -12,10 +12,11 @@ export function asText(results: readonly KernelResult[]): string {
     '',
   ])
   const rows = [
-    ['kernel', 'passed', 'failed', 'skipped', 'seconds'],
+    ['kernel', 'passed', 'failed', 'skipped', 'scenarios', 'seconds'],
     ...results.map(({ release, tests, seconds }) => [
       release,
       ...(['passed', 'failed', 'skipped'] as const).map(each => String(count(tests, each))),
+      predicted(tests),
       String(seconds),
     ]),
   ]

@@ -32,6 +32,8 @@ export async function testsInVm(boot: Boot, run: TestRun): Promise<KernelResult>
   const files = run.files.map(file => `'${file.replace(/\.ts$/, '.js')}'`)
   const reporter = `--test-reporter='${run.runner}/test/kernels/reporter.js' --test-reporter-destination=/run/job/${OUTCOMES}`
   const script = `${layOver(run.checkout, run.compiled)}cd '${run.checkout}'
+# Before Linux 5.11 programs and maps count against it, and what was let go of is uncounted late.
+ulimit -l unlimited
 export VETH_NL_EMULATED=1 CI='${process.env.CI ?? ''}'
 node --enable-source-maps --test --test-concurrency=1 ${reporter} ${files.join(' ')}
 status=$?
