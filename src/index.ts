@@ -94,7 +94,7 @@ export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
 export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'
 export type { PairVerdicts } from './veth/sweep.ts'
-export type { Check, CheckName, NeedsLeave, Place, Repair, RepairAction, Verdict } from './veth/verdict.ts'
+export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
 export {

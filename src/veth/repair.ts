@@ -12,15 +12,15 @@ import { getVethPair, refOf } from './peer.ts'
 import { type ProbeResult, probeRedirect } from './probe.ts'
 import { LONGEST_MTU_WITHOUT_FRAGMENTS } from './repairs.ts'
 import { type Undo, undoRepair } from './undo.ts'
-import { NEEDS_LEAVE, type NeedsLeave, type Repair, type Verdict } from './verdict.ts'
+import { type Repair, TO_BE_ALLOWED, type ToBeAllowed, type Verdict } from './verdict.ts'
 import { checkExplainOptions, type ExplainOptions } from './way.ts'
 import { attachXdp } from './xdp.ts'
 
 export interface RepairOptions extends ExplainOptions {
   /** Only says what would be done. */
   readonly dryRun?: boolean
-  /** The steps that need leave: 'native program' occupies the peer's XDP slot, 'target down and up' drops traffic. */
-  readonly allow?: readonly NeedsLeave[]
+  /** The steps that must be allowed: 'native program' occupies the peer's XDP slot, 'target down and up' drops traffic. */
+  readonly allow?: readonly ToBeAllowed[]
   /** Sends frames after the repair, and takes it back when they do not arrive. */
   readonly probe?: boolean
 }
@@ -73,7 +73,7 @@ export function* repairRedirect(
   let step: Repair | null = null
   try {
     while (verdict.delivers !== true) {
-      for (const planned of verdict.repairs) insistOnLeave(planned, allow, verdict)
+      for (const planned of verdict.repairs) insistOnAllowance(planned, allow, verdict)
       step = verdict.repairs.find(({ action }) => !steps.some(taken => taken.action === action)) ?? null
       if (step === null) throw new RepairError(noStepLeft(steps, verdict), null, verdict)
       yield* take(ref, step, undo)
@@ -106,16 +106,16 @@ function checked(options: RepairOptions): RepairOptions {
   const { allow = [], probe, via = 'redirect' } = options
   if (!Array.isArray(allow)) throw new TypeError(`allow must be a list of steps, not ${quote(allow)}`)
   for (const action of allow) {
-    if (!NEEDS_LEAVE.includes(action)) {
-      throw new TypeError(`allow takes ${NEEDS_LEAVE.map(quote).join(' and ')}, not ${quote(action)}`)
+    if (!TO_BE_ALLOWED.includes(action)) {
+      throw new TypeError(`allow takes ${TO_BE_ALLOWED.map(quote).join(' and ')}, not ${quote(action)}`)
     }
   }
   if (probe && via !== 'redirect') throw new TypeError(`what goes via '${via}' cannot be probed`)
   return options
 }
 
-function insistOnLeave(step: Repair, allow: readonly NeedsLeave[], verdict: Verdict): void {
-  if (!step.needsLeave || allow.some(action => action === step.action)) return
+function insistOnAllowance(step: Repair, allow: readonly ToBeAllowed[], verdict: Verdict): void {
+  if (!step.mustBeAllowed || allow.some(action => action === step.action)) return
   const why =
     step.action === 'native program'
       ? `it occupies the XDP slot of ${step.device}`

@@ -4,7 +4,7 @@ import { groStartsNapi, hasGenericProgram, hasNativeProgram, isSince } from './n
 import type { VethEnd } from './peer.ts'
 import { inNetns } from './shell-command.ts'
 import type { Losing } from './step.ts'
-import { type CheckName, NEEDS_LEAVE, type Repair, type RepairAction } from './verdict.ts'
+import { type CheckName, type Repair, type RepairAction, TO_BE_ALLOWED } from './verdict.ts'
 
 /** What can be mended here. Frames that are too long, and the side on which the program runs, are not ours to change. */
 const MENDABLE: readonly CheckName[] = [
@@ -132,7 +132,7 @@ class Ends {
       device: link.name,
       netns: netnsLabel(netns),
       command: commands.map(words => inNetns(netns, words, this.facts.pid)).join('; '),
-      needsLeave: NEEDS_LEAVE.some(one => one === action),
+      mustBeAllowed: TO_BE_ALLOWED.some(one => one === action),
       channels,
     }
   }

@@ -55,8 +55,8 @@ export type RepairAction =
   | 'target down and up'
 
 /** What repairRedirect() does only when it is allowed: it occupies the peer's XDP slot, or drops traffic. */
-export const NEEDS_LEAVE = ['native program', 'target down and up'] as const
-export type NeedsLeave = (typeof NEEDS_LEAVE)[number]
+export const TO_BE_ALLOWED = ['native program', 'target down and up'] as const
+export type ToBeAllowed = (typeof TO_BE_ALLOWED)[number]
 
 /** One step that helps; a verdict lists those that are needed in the order in which they must be taken. */
 export interface Repair {
@@ -67,7 +67,7 @@ export interface Repair {
   /** What to type in a shell to the same effect. */
   readonly command: string
   /** repairRedirect() takes it only when its `allow` names it. */
-  readonly needsLeave: boolean
+  readonly mustBeAllowed: boolean
   /** How many queues 'set channels' sets; null with any other action. */
   readonly channels: { readonly rx: number } | { readonly tx: number } | null
 }

@@ -17,7 +17,7 @@ test('GRO is switched on at the peer, never at the target', () => {
       device: 'vp',
       netns: 'this netns',
       command: 'ethtool -K vp gro on',
-      needsLeave: false,
+      mustBeAllowed: false,
       channels: null,
     },
   ])
@@ -60,7 +60,7 @@ describe('a bit that was left behind', () => {
     const program = peer({ gro: OFF }, { xdp: running('native') })
     const { repairs } = judge(facts({ target: target({ xdpFeatures: NO_BIT }), peer: program }))
     assert.deepEqual(
-      repairs.map(({ action, needsLeave, command }) => [action, needsLeave, command]),
+      repairs.map(({ action, mustBeAllowed, command }) => [action, mustBeAllowed, command]),
       [['target down and up', true, 'ip link set dev vt down; ip link set dev vt up']],
     )
   })
@@ -71,10 +71,10 @@ test('a peer with GRO wanted only needs to be up', () => {
 })
 
 describe('before GRO started NAPI', () => {
-  test('a native program on the peer is the way, and needs leave', () => {
+  test('a native program on the peer is the way, and must be allowed', () => {
     const { repairs } = judge(oldFacts({ peer: peer({ napi: null, gro: OFF }) }))
     assert.deepEqual(
-      repairs.map(({ action, end, needsLeave }) => [action, end, needsLeave]),
+      repairs.map(({ action, end, mustBeAllowed }) => [action, end, mustBeAllowed]),
       [['native program', 'peer', true]],
     )
     assert.match(repairs[0]!.command, /^node --input-type=module -e '.*device\("vp"\)\.attachXdp/)

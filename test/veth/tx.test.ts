@@ -62,7 +62,7 @@ test('what XDP_TX left in the ring comes out when a redirect wakes the peer', {
   assert.equal(received(pair.P) - before, FRAMES + 1)
 })
 
-test('a repair for XDP_TX is a program at the peer, and needs leave', { skip: needsRoot }, t => {
+test('a repair for XDP_TX is a program at the peer, and must be allowed', { skip: needsRoot }, t => {
   const pair = bouncing(t, 'native')
   assert.throws(() => pair.T.repairRedirect({ via: 'tx' }), /'native program' is needed, and must be allowed/)
   const repair = pair.T.repairRedirect({ via: 'tx', allow: ['native program'] })

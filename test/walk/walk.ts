@@ -45,8 +45,7 @@ export async function walk(
         if (agree(target, mode, size)) count.delivered++
         else {
           count.refused++
-          if (random.chance(0.3) && (await mend(target, peer, mode, size, random.chance(0.7))))
-            count.repaired++
+          if (await mend(target, peer, mode, size, random.chance(0.3))) count.repaired++
         }
       } catch (error) {
         throw new Error(failure(seed, step, history, target, mode, size, error as Error), { cause: error })
