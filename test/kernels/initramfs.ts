@@ -5,7 +5,6 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -56,7 +55,9 @@ export function bootOf(folder: string, release: string, debs: readonly string[])
 }
 
 function make(folder: string, made: string, release: string, debs: readonly string[]): void {
-  const work = mkdtempSync(join(folder, 'boot-'))
+  const work = join(folder, `boot-${process.pid}`)
+  rmSync(work, { recursive: true, force: true })
+  mkdirSync(work)
   try {
     const tree = join(work, 'tree')
     for (const deb of debs) output('dpkg-deb', ['--extract', deb, tree])

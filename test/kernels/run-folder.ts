@@ -15,7 +15,7 @@ const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
 export function runFolder(keep: boolean, say: (line: string) => void): string {
   mkdirSync(CACHE, { recursive: true })
   for (const name of readdirSync(CACHE)) {
-    const [, pid] = /^run-(\d+)$/.exec(name) ?? []
+    const [, pid] = /^(?:run|boot|deb)-(\d+)$/.exec(name) ?? []
     if (pid !== undefined && !isAlive(Number(pid)))
       rmSync(join(CACHE, name), { recursive: true, force: true })
   }

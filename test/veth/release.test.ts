@@ -11,6 +11,10 @@ import { needsRoot, ownNetns } from '../tools/netns.ts'
 // A socket keeps its namespace alive, and a namespace its devices, and a veth its peer: what we asked a moment
 // ago must not keep a container's host end from going away.
 const SOON = 2000
+/** Where it is waited for, a busy machine may take longer; what is kept for good never goes. Milliseconds. */
+const LATEST = 10_000
+/** A socket is closed when it has been idle for so long; milliseconds. */
+const IDLE = 500
 
 const forBlocking = new Int32Array(new SharedArrayBuffer(4))
 
@@ -27,7 +31,7 @@ function isThere(netns: NetnsHandle, name: string): boolean {
 }
 
 async function goes(netns: NetnsHandle, name: string): Promise<void> {
-  const deadline = performance.now() + SOON
+  const deadline = performance.now() + LATEST
   while (isThere(netns, name)) {
     assert.ok(performance.now() < deadline, `${name} is still there`)
     await sleep(50)
@@ -56,8 +60,12 @@ for (const [form, api] of forms) {
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
     const peer = await api.device('host', { netns: host }).getVethPeer()
     await askAll(peer)
+    const asked = performance.now()
     container.remove()
-    assert.ok(isThere(host, 'host'), 'the idle socket is still open: else this shows nothing')
+    const stays = isThere(host, 'host')
+    // To look takes long on a slow machine.
+    if (performance.now() - asked < IDLE)
+      assert.ok(stays, 'the idle socket is still open: else this shows nothing')
     await goes(host, 'host')
   })
 
@@ -94,7 +102,7 @@ for (const [form, api] of forms) {
     const end = api.device('host', { netns: host })
     await askAll(await end.getVethPeer())
     container.remove()
-    const deadline = performance.now() + SOON
+    const deadline = performance.now() + LATEST
     let gone = false
     while (!gone && performance.now() < deadline) {
       gone = await isGone(end)
