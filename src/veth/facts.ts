@@ -11,7 +11,7 @@ import { hasNativeProgram } from './napi-rule.ts'
 import { type NapiSeen, napiByNetlink, peerNapiInMemory } from './napi-seen.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { PeerError } from './peer-error.ts'
-import { type ExplainOptions, SHORT_FRAME, type Way } from './way.ts'
+import { type ExplainOptions, LONGEST_IN_ONE_BUFFER, SHORT_FRAME, type Way } from './way.ts'
 
 /** What the kernel says of a frame's way, as far as it matters on that way. */
 export interface RedirectFacts {
@@ -89,7 +89,8 @@ export function* gatherPairFacts({ target, peer }: VethPair): Operation<Redirect
 
 /** The mode that counts is the one that the program in question runs in, unless the caller knows better. */
 function wayOf(options: ExplainOptions, runsOn: Link | null): Way {
-  const { via = 'redirect', frameSize = SHORT_FRAME, multiBuffer = false, from } = options
+  const { via = 'redirect', frameSize = SHORT_FRAME, from } = options
+  const { multiBuffer = frameSize > LONGEST_IN_ONE_BUFFER } = options
   const attached = via === 'tx' || from !== undefined ? runsOn?.xdp?.mode : undefined
   const mode = options.mode ?? (attached === 'generic' ? 'generic' : 'native')
   return { via, mode, frameSize, multiBuffer }

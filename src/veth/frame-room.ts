@@ -9,3 +9,12 @@ const VLAN_HLEN = 4
 export function longestFrame(mtu: number): number {
   return mtu + ETH_HLEN + VLAN_HLEN
 }
+
+/** ARPHRD_ETHER, ARPHRD_LOOPBACK. Source: include/uapi/linux/if_arp.h. */
+const WITH_ETHERNET_HEADER = [1, 772]
+
+/** The same for a device of any ifi_type: null where its header's length is not told, beyond what it takes without one. */
+export function takesFrame(frameSize: number, { mtu, type }: { mtu: number; type: number }): boolean | null {
+  if (WITH_ETHERNET_HEADER.includes(type)) return frameSize <= longestFrame(mtu)
+  return frameSize <= mtu + VLAN_HLEN ? true : null
+}

@@ -1,6 +1,7 @@
 import { deviceLabel, printable } from '../wire/device-ref.ts'
 import { netnsLabel } from '../wire/netns.ts'
 import type { FromFacts, RedirectFacts } from './facts.ts'
+import { hasNativeProgram } from './napi-rule.ts'
 import { FLAGS, fact, type Step, step, subjectOf } from './step.ts'
 
 /** The side on which the program runs: whether it ever gets to redirect a frame. */
@@ -27,8 +28,9 @@ export function fromSteps(facts: RedirectFacts, from: FromFacts): Step[] {
   ]
 }
 
-function runsNatively({ xdpFeatures }: FromFacts, about: { device: string; netns: string }): Step {
+function runsNatively({ link, xdpFeatures }: FromFacts, about: { device: string; netns: string }): Step {
   const name = 'from runs native programs'
+  if (link !== null && hasNativeProgram(link)) return fact(name, about, true, 'RTM_GETLINK: it runs one')
   if (xdpFeatures === null) {
     return fact(name, about, null, 'no netdev family (Linux 6.3): only attaching a program tells')
   }

@@ -3,8 +3,8 @@ import { netnsLabel } from '../wire/netns.ts'
 import type { RedirectFacts, TargetFacts } from './facts.ts'
 import { fromSteps } from './from-steps.ts'
 import { peerSteps } from './peer-steps.ts'
-import { repairsFor } from './repairs.ts'
-import { at, type Losing, type Loss, type Step, step, subjectOf, unknown } from './step.ts'
+import { planRepairs } from './repairs.ts'
+import { at, type Losing, type Loss, refusedBy, type Step, step, subjectOf, unknown } from './step.ts'
 import { summaryOf } from './summary.ts'
 import { kindOf, targetSteps } from './target-steps.ts'
 import type { Verdict } from './verdict.ts'
@@ -19,29 +19,25 @@ export function judge(facts: RedirectFacts): Verdict {
   const checks = steps.map(({ check }) => check)
   const first = losing[0]
   if (first === undefined) {
-    return {
-      delivers: true,
-      code: null,
-      where: null,
-      checks,
-      repairs: [],
-      summary: summaryOf(facts, null, []),
-    }
+    const summary = summaryOf(facts, null, NOTHING_TO_DO)
+    return { way: facts.way, delivers: true, code: null, where: null, checks, repairs: [], summary }
   }
   const sure = losing.some(({ check }) => check.ok === false)
-  const repairs = repairsFor(facts, losing)
+  const plan = planRepairs(facts, losing)
   // Behind a step that is not known, which of the two it will be is not known either.
   const { code, where } = first.check.ok === null ? NOT_KNOWN : first.loss
   const cause = causeOf(losing, first)
   return {
+    way: facts.way,
     delivers: sure ? false : null,
     code,
     where,
     checks,
-    repairs,
-    summary: summaryOf(facts, { first, cause, sure }, repairs),
+    repairs: plan.steps,
+    summary: summaryOf(facts, { first, cause, sure }, plan),
   }
 }
+const NOTHING_TO_DO = { steps: [], none: '' }
 const NOT_KNOWN = { code: null, where: null } as const
 
 function stepsOf(facts: RedirectFacts): Step[] {
@@ -61,7 +57,7 @@ function missing({ ref, way }: RedirectFacts): Step {
     way.via === 'redirect'
       ? {
           code: 'EINVAL',
-          where: { function: 'xdp_do_redirect', tracepoint: 'xdp:xdp_redirect_err', counter: null },
+          where: refusedBy(way.mode === 'native' ? 'xdp_do_redirect' : 'xdp_do_generic_redirect'),
           because,
         }
       : { code: null, where: null, because }

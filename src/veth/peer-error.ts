@@ -52,7 +52,7 @@ export function unreachable(
       : `'${printable(known.name)}' (index ${known.index}, ${known.up ? 'up' : 'down'}, mtu ${known.mtu})`
   const reason = {
     'not found':
-      'no name, no process and no thread in sight leads to its namespace; whoever holds that can ask there with { netns }',
+      'no name, no process and no thread that may be looked at leads to its namespace; root may see more, and whoever holds it can ask there with { netns }',
     refused: `${netns === null ? 'its namespace' : netnsLabel(netns)} cannot be entered; it needs CAP_SYS_ADMIN over it`,
     moving:
       'it was not where it had just been, each time that it was looked for: it is being moved or deleted',

@@ -11,7 +11,7 @@ export function peerSteps(facts: RedirectFacts, target: TargetFacts): Step[] {
   const { peer, unreachable, way } = facts
   if (peer === null) {
     const why = unreachable?.message ?? `${printable(target.link.name)} has lost its peer`
-    return [unknown('peer reached', subjectOf(target), false, why, why)]
+    return [...carrier(facts, target), unknown('peer reached', subjectOf(target), false, why, why)]
   }
   const outside =
     unreachable === null
@@ -40,6 +40,25 @@ export function peerSteps(facts: RedirectFacts, target: TargetFacts): Step[] {
     ...queues(target, peer),
     ...(way.via === 'tx' ? [peerWakes(facts, peer)] : []),
     frameFitsPeer(facts, target, peer),
+  ]
+}
+
+/** Nothing else is known of the peer; but a veth that is up has a carrier exactly while its peer is up. Source: veth_open(). */
+function carrier(facts: RedirectFacts, target: TargetFacts): Step[] {
+  const { up, carrier } = target.link
+  if (!up) return []
+  const because = 'its peer is down, as its own missing carrier tells'
+  const loss =
+    facts.way.mode === 'generic' ? lostInGeneric(target, because) : refusedByPeer(facts, target, because)
+  return [
+    step(
+      'peer up',
+      subjectOf(target),
+      carrier === 1,
+      carrier === 1,
+      `RTM_GETLINK: IFLA_CARRIER is ${carrier}`,
+      loss,
+    ),
   ]
 }
 

@@ -13,7 +13,7 @@ import { ETH_P_EXPERIMENTAL, probeFrame } from './probe-frame.ts'
 import { whenMemoryIsFree } from './probe-memory.ts'
 import { withProgramBehindWire } from './probe-pair.ts'
 import { type Landing, type Probe, sendLive, sendThrough } from './probe-send.ts'
-import { SHORT_FRAME } from './way.ts'
+import { LONGEST_FRAME, LONGEST_IN_ONE_BUFFER, SHORT_FRAME, SHORTEST_FRAME } from './way.ts'
 
 export interface ProbeOptions {
   /** 64 when left out. */
@@ -54,10 +54,6 @@ export interface ProbeResult {
 const SOME_FRAMES = 64
 /** What fits a page of 4096 bytes beside all that belongs to a live frame, in every configuration of the kernel. */
 const LONGEST_LIVE = 2800
-/** What a native program without the flag for several buffers gets in one, before 5.18. */
-const LONGEST_ALONE = 3500
-/** With its header and a VLAN tag it is still within the longest MTU. */
-const LONGEST = 0xffff - 18
 
 type Sent = Omit<ProbeResult, 'peerNapi'>
 type Checked = Required<Omit<ProbeOptions, 'by'>> & { readonly by: ProbeOptions['by'] | undefined }
@@ -122,7 +118,7 @@ function* loadForVeth({ devmap, frame }: Probe, hasFrags: boolean): Operation<nu
     return yield* loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, devmap, hasFrags))
   } catch (error) {
     if (!hasFrags || !(error instanceof SystemError && error.code === 'EINVAL')) throw error
-    if (frame.length <= LONGEST_ALONE)
+    if (frame.length <= LONGEST_IN_ONE_BUFFER)
       return yield* loadProgram(xdpRedirectType(ETH_P_EXPERIMENTAL, devmap, false))
     throw new UnsupportedError('XDP with frames in several buffers', '5.18')
   }
@@ -159,7 +155,7 @@ function checked(options: ProbeOptions): Checked {
   if (by === 'live frames' && mode === 'generic') {
     throw new TypeError("live frames are redirected in native mode only: leave 'by' out, or say 'veth'")
   }
-  checkNumber('size', size, 14, by === 'live frames' ? LONGEST_LIVE : LONGEST)
+  checkNumber('size', size, SHORTEST_FRAME, by === 'live frames' ? LONGEST_LIVE : LONGEST_FRAME)
   return { frames, size, mode, by }
 }
 

@@ -4,16 +4,16 @@ import { getChannels, setChannels } from '../ethtool/channels.ts'
 import { FeatureError, setFeature } from '../ethtool/features.ts'
 import { setLink } from '../rtnetlink/link-operations.ts'
 import { quote } from '../wire/check-options.ts'
-import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
+import type { DeviceRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { explainRedirect } from './explain.ts'
-import { getVethPair, refOf } from './peer.ts'
+import { getVethPair, refOf, type VethEnd } from './peer.ts'
 import { type ProbeResult, probeRedirect } from './probe.ts'
 import { LONGEST_MTU_WITHOUT_FRAGMENTS } from './repairs.ts'
 import { type Undo, undoRepair } from './undo.ts'
 import { type Repair, TO_BE_ALLOWED, type ToBeAllowed, type Verdict } from './verdict.ts'
-import { checkExplainOptions, type ExplainOptions } from './way.ts'
+import { checkExplainOptions, type ExplainOptions, LONGEST_IN_ONE_BUFFER, SHORT_FRAME } from './way.ts'
 import { attachXdp } from './xdp.ts'
 
 export interface RepairOptions extends ExplainOptions {
@@ -81,7 +81,7 @@ export function* repairRedirect(
       step = null
       verdict = yield* explainRedirect(ref, way)
     }
-    const proof = probe ? yield* proven(ref, way, verdict) : null
+    const proof = probe ? yield* proven(ref, verdict) : null
     return { result: { before, after: verdict, steps, probe: proof }, undo }
   } catch (error) {
     const failed = told(error as Error, step, verdict)
@@ -103,7 +103,7 @@ function checked(options: RepairOptions): RepairOptions {
       throw new TypeError(`${name} must be true or false, not ${quote(value)}`)
     }
   }
-  const { allow = [], probe, via = 'redirect' } = options
+  const { allow = [], probe, via = 'redirect', multiBuffer, frameSize = SHORT_FRAME } = options
   if (!Array.isArray(allow)) throw new TypeError(`allow must be a list of steps, not ${quote(allow)}`)
   for (const action of allow) {
     if (!TO_BE_ALLOWED.includes(action)) {
@@ -111,6 +111,11 @@ function checked(options: RepairOptions): RepairOptions {
     }
   }
   if (probe && via !== 'redirect') throw new TypeError(`what goes via '${via}' cannot be probed`)
+  if (probe && multiBuffer !== undefined && multiBuffer !== frameSize > LONGEST_IN_ONE_BUFFER) {
+    throw new TypeError(
+      `a probe's frames lie in several buffers beyond ${LONGEST_IN_ONE_BUFFER} bytes and in one below: leave multiBuffer out`,
+    )
+  }
   return options
 }
 
@@ -130,15 +135,10 @@ function noStepLeft(steps: readonly Repair[], { summary }: Verdict): string {
     : `the repair did not help and was undone: ${summary}`
 }
 
-function* proven(
-  ref: DeviceRef,
-  { mode, frameSize }: ExplainOptions,
-  verdict: Verdict,
-): Operation<ProbeResult> {
-  const proof = yield* probeRedirect(ref, {
-    ...(mode === undefined ? {} : { mode }),
-    ...(frameSize === undefined ? {} : { size: frameSize }),
-  })
+/** By frames that go the way that was judged. */
+function* proven(ref: DeviceRef, verdict: Verdict): Operation<ProbeResult> {
+  const { mode, frameSize } = verdict.way
+  const proof = yield* probeRedirect(ref, { mode, size: frameSize })
   if (proof.delivered === proof.sent) return proof
   const message = `${proof.delivered} of ${proof.sent} frames arrived (${proof.code ?? 'no errno'}), and the repair was undone`
   throw new RepairError(message, null, verdict)
@@ -152,40 +152,41 @@ function told(error: Error, step: Repair | null, verdict: Verdict): Error {
 /** Notes how to take a step back before it takes it: whatever interrupts it comes too late for that. */
 function* take(ref: DeviceRef, step: Repair, undo: Undo[]): Operation<void> {
   const pair = yield* getVethPair(ref)
-  const end = refOf(pair[step.end])
+  const end = pair[step.end]
+  const device = refOf(end)
   switch (step.action) {
     case 'target up':
     case 'peer up':
-      undo.push({ kind: 'up', ref: end, up: false })
-      return yield* setLink(end, { up: true })
+      undo.push({ kind: 'up', end, up: false })
+      return yield* setLink(device, { up: true })
     case 'gro on':
-      undo.push({ kind: 'gro', ref: end, on: false })
-      yield* setFeature(end, 'gro', true)
+      undo.push({ kind: 'gro', end, on: false })
+      yield* setFeature(device, 'gro', true)
       return
     case 'gro off and on':
-      undo.push({ kind: 'gro', ref: end, on: true })
-      yield* setFeature(end, 'gro', false)
-      yield* setFeature(end, 'gro', true)
+      undo.push({ kind: 'gro', end, on: true })
+      yield* setFeature(device, 'gro', false)
+      yield* setFeature(device, 'gro', true)
       return
     case 'set channels': {
-      const { rx, tx } = yield* getChannels(end)
-      undo.push({ kind: 'channels', ref: end, counts: { rx, tx } })
-      yield* setChannels(end, step.channels ?? {})
+      const { rx, tx } = yield* getChannels(device)
+      undo.push({ kind: 'channels', end, counts: { rx, tx } })
+      yield* setChannels(device, step.channels ?? {})
       return
     }
     case 'native program':
       return yield* attachPass(end, pair.target.link.mtu, undo)
     case 'target down and up':
-      undo.push({ kind: 'up', ref: end, up: true })
-      yield* setLink(end, { up: false })
-      return yield* setLink(end, { up: true })
+      undo.push({ kind: 'up', end, up: true })
+      yield* setLink(device, { up: false })
+      return yield* setLink(device, { up: true })
   }
 }
 
 /** It outlives this process, and nothing is kept open: its id is enough to take it off again. */
-function* attachPass(peer: IndexRef, targetMtu: number, undo: Undo[]): Operation<void> {
+function* attachPass(peer: VethEnd, targetMtu: number, undo: Undo[]): Operation<void> {
   const hasFrags = targetMtu > LONGEST_MTU_WITHOUT_FRAGMENTS
-  const { programId, held } = yield* attachXdp(peer, { ...xdpPass(), hasFrags }, { mode: 'native' })
-  undo.push({ kind: 'native program', ref: peer, programId })
+  const { programId, held } = yield* attachXdp(refOf(peer), { ...xdpPass(), hasFrags }, { mode: 'native' })
+  undo.push({ kind: 'native program', end: peer, programId })
   yield* closeOnce(held)
 }

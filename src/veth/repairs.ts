@@ -6,56 +6,90 @@ import { inNetns } from './shell-command.ts'
 import type { Losing } from './step.ts'
 import { type CheckName, type Repair, type RepairAction, TO_BE_ALLOWED } from './verdict.ts'
 
-/** What can be mended here. Frames that are too long, and the side on which the program runs, are not ours to change. */
-const MENDABLE: readonly CheckName[] = [
-  'target up',
-  'takes redirects',
-  'takes fragments',
-  'peer up',
-  'peer NAPI',
-  'peer wakes',
-]
+/** What would make the frame arrive: steps, in order, or why there are none. */
+export interface Plan {
+  readonly steps: readonly Repair[]
+  /** '' where there are steps. */
+  readonly none: string
+}
 
 /**
- * The steps that make a frame arrive, in order; none where no known step would. An end is brought up before anything
- * else: on 6.12 and 6.18 GRO switched on while the peer is down starts NAPI with the target's ndo-xmit bit left behind.
+ * All that is needed from here to the frame's arrival. An end is brought up before anything else: until 7.3 GRO
+ * switched on while the peer is down starts NAPI with the target's ndo-xmit bit left behind.
  */
-export function repairsFor(facts: RedirectFacts, losing: readonly Losing[]): Repair[] {
+export function planRepairs(facts: RedirectFacts, losing: readonly Losing[]): Plan {
   const { target, peer, way } = facts
-  if (target === null || peer === null || peer.netns === null || target.link.kind !== 'veth') return []
   const names = losing.map(({ check }) => check.name)
-  if (names.some(name => !MENDABLE.includes(name))) return []
+  const hopeless = names.map(name => BEYOND_REPAIR[name]).find(why => why !== undefined)
+  if (hopeless !== undefined) return { steps: [], none: hopeless }
+  if (target === null || target.link.kind !== 'veth') return { steps: [], none: NOT_OURS }
+  if (peer === null || peer.netns === null) {
+    return { steps: [], none: 'what is wrong at its peer is to be changed there, out of reach' }
+  }
   const ends = new Ends(facts, target, peer.netns, peer)
   const steps: Repair[] = []
   if (names.includes('target up')) steps.push(ends.link('target up', 'target', 'up'))
   if (names.includes('peer up')) steps.push(ends.link('peer up', 'peer', 'up'))
-  const wantsNapi = names.some(name => name !== 'target up' && name !== 'peer up')
-  if (!wantsNapi) return steps
-  const further = way.via === 'tx' || !groStartsNapi(facts.release) ? program(ends) : napi(ends, names)
-  return further === null ? [] : [...steps, ...further]
+  if (!names.some(name => NAPI.includes(name))) return { steps, none: '' }
+  const further = way.via === 'tx' || !groStartsNapi(facts.release) ? byProgram(ends) : byGro(ends, names)
+  return typeof further === 'string'
+    ? { steps: [], none: further }
+    : { steps: [...steps, ...further], none: '' }
 }
 
-/** By GRO, or what else makes the driver look at its state again. null: nothing known would help. */
-function napi(ends: Ends, names: readonly CheckName[]): Repair[] | null {
-  const { target, peer } = ends
-  const bitMissing = names.includes('takes redirects') || names.includes('takes fragments')
-  const tooFewQueues = (peer.queues?.tx ?? 0) > (target.queues?.rx ?? Number.POSITIVE_INFINITY)
+const NAPI: readonly CheckName[] = ['takes redirects', 'takes fragments', 'peer NAPI', 'peer wakes']
+const NOT_OURS = 'what its driver does is not changed here'
+const TOO_LONG = 'the frame is too long, and MTUs are not changed here'
+const ELSEWHERE = 'the side on which the program runs is not changed here'
+const BEYOND_REPAIR: { readonly [name in CheckName]?: string } = {
+  target: 'there is nothing to change',
+  driver: NOT_OURS,
+  'frame fits target': TOO_LONG,
+  'frame fits peer': TOO_LONG,
+  from: ELSEWHERE,
+  'from up': ELSEWHERE,
+  'from runs native programs': ELSEWHERE,
+  'peer reached': 'what is wrong at its peer is to be changed there, out of reach',
+}
+
+/** By GRO, or by what else makes the driver look at its state again. */
+function byGro(ends: Ends, names: readonly CheckName[]): readonly Repair[] {
+  const { facts, target, peer } = ends
   const program = hasNativeProgram(peer.link)
   if (!program && peer.gro?.wanted === false) return [ends.gro('gro on')]
-  // With GRO wanted, or a program, the end that comes up gets NAPI, and the target that does gets its bit.
-  if (!peer.link.up || (bitMissing && !target.link.up)) return []
-  if (bitMissing && tooFewQueues) return [ends.channels()]
+  // With GRO wanted, or a program, a peer that comes up has NAPI; what is left is the bit.
+  const bitMissing = names.includes('takes redirects') || names.includes('takes fragments')
+  if (!bitMissing) return peer.link.up ? [ends.gro('gro off and on')] : []
+  if ((peer.queues?.tx ?? 0) > (target.queues?.rx ?? Number.POSITIVE_INFINITY)) return [ends.channels()]
+  if (!target.link.up) return []
+  if (!peer.link.up && comesUpForBoth(facts.release)) return []
   // Switching GRO is nothing to a driver that runs a program.
   return program ? [ends.downAndUp()] : [ends.gro('gro off and on')]
 }
 
-/** A native program on the peer, which must have room for one. */
-function program(ends: Ends): Repair[] | null {
+/** Whether veth_open() computes the other end's bits too: commit 3f090039995f. Elsewhere it does no harm not to know. */
+function comesUpForBoth(release: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = release.split(/[.+-]/).map(Number)
+  return (
+    isSince(release, 7, 3) ||
+    (major === 7 && minor === 2 && patch >= 11) ||
+    (major === 6 && minor === 12 && patch >= 113)
+  )
+}
+
+/** A native program on the peer, which must have room for one. Once it is up, the one it has is enough. */
+function byProgram(ends: Ends): readonly Repair[] | string {
   const { peer, target, facts } = ends
-  if (hasNativeProgram(peer.link)) return peer.link.up ? null : []
-  if (hasGenericProgram(peer.link)) return null
-  const fits = target.link.mtu <= LONGEST_MTU_WITHOUT_FRAGMENTS || isSince(facts.release, 5, 18)
-  return fits ? [ends.nativeProgram()] : null
+  if (hasNativeProgram(peer.link)) {
+    return peer.link.up ? 'its peer has a native program, and yet no NAPI: nothing known helps' : []
+  }
+  if (hasGenericProgram(peer.link)) {
+    return `its peer needs a native program, and has a generic one (id ${peer.link.xdp?.genericProgramId}): detach that first`
+  }
+  if (target.link.mtu > LONGEST_MTU_WITHOUT_FRAGMENTS && !isSince(facts.release, 5, 18)) {
+    return `its peer needs a native program, which the target's mtu of ${target.link.mtu} keeps out: at most ${LONGEST_MTU_WITHOUT_FRAGMENTS}`
+  }
+  return [ends.nativeProgram()]
 }
 
 /** The MTU of the other end up to which a program without fragments can be attached. Source: veth_xdp_set(), x86. */

@@ -1,8 +1,9 @@
 import { printable } from '../wire/device-ref.ts'
 import type { RedirectFacts } from './facts.ts'
 import { hasNativeProgram } from './napi-rule.ts'
+import type { Plan } from './repairs.ts'
 import { at, type Losing, subjectOf } from './step.ts'
-import type { Place, Repair } from './verdict.ts'
+import type { Place } from './verdict.ts'
 
 /** Where the frame is lost, why, and whether that is certain. */
 interface Finding {
@@ -12,14 +13,14 @@ interface Finding {
 }
 
 /** The sentences that a tired engineer needs. finding: null when the frame arrives. */
-export function summaryOf(facts: RedirectFacts, finding: Finding | null, repairs: readonly Repair[]): string {
+export function summaryOf(facts: RedirectFacts, finding: Finding | null, plan: Plan): string {
   const way = wayInWords(facts)
   if (finding === null) return `${capital(way)} will arrive at ${destination(facts)}.`
   const { first, cause, sure } = finding
   if (!sure) return `Whether ${way} arrives cannot be told: ${cause.loss.because}.`
   const uncertain = first.check.ok === null
   const how = uncertain ? 'one way or another' : report(first.loss.code, first.loss.where)
-  return `${capital(way)} fails: ${cause.loss.because}; ${how}.${cure(repairs)}`
+  return `${capital(way)} fails: ${cause.loss.because}; ${how}.${cure(plan)}`
 }
 
 function wayInWords({ way, target, ref }: RedirectFacts): string {
@@ -56,9 +57,9 @@ function report(code: string | null, where: Place | null): string {
     : `${fn} drops it without an error; ${tracepoint} has it among its drops, with err 0${counted}`
 }
 
-function cure(repairs: readonly Repair[]): string {
-  if (repairs.length === 0) return ''
-  return ` To repair it: ${repairs.map(({ command }) => command).join('; ')}`
+function cure({ steps, none }: Plan): string {
+  if (steps.length === 0) return none === '' ? '' : ` No repair: ${none}.`
+  return ` To repair it: ${steps.map(({ command }) => command).join('; ')}`
 }
 
 function capital(sentence: string): string {

@@ -1,6 +1,6 @@
 import { printable } from '../wire/device-ref.ts'
 import type { RedirectFacts, TargetFacts } from './facts.ts'
-import { longestFrame } from './frame-room.ts'
+import { longestFrame, takesFrame } from './frame-room.ts'
 import { isSince } from './napi-rule.ts'
 import { FLAGS, fact, type Loss, refusedBy, type Step, step, subjectOf, unknown } from './step.ts'
 import type { Place } from './verdict.ts'
@@ -95,12 +95,23 @@ function targetUp(facts: RedirectFacts, target: TargetFacts): Step {
 }
 
 function frameFitsTarget(facts: RedirectFacts, target: TargetFacts): Step {
-  const { mtu, name } = target.link
+  const { link } = target
   const { frameSize } = facts.way
-  const longest = longestFrame(mtu)
-  const because = tooLong(frameSize, longest, name, mtu)
+  const about = subjectOf(target)
+  const takes = takesFrame(frameSize, link)
+  if (takes === null) {
+    const because = `how long frames may be that ${printable(link.name)} takes depends on a header which is not Ethernet's and whose length is not told (ifi_type ${link.type}, mtu ${link.mtu})`
+    return unknown(
+      'frame fits target',
+      about,
+      frameSize,
+      `RTM_GETLINK: mtu ${link.mtu}, ifi_type ${link.type}`,
+      because,
+    )
+  }
+  const because = tooLong(frameSize, longestFrame(link.mtu), link.name, link.mtu)
   const loss = refusal(facts, 'EMSGSIZE', 'xdp_ok_fwd_dev', because)
-  return step('frame fits target', subjectOf(target), frameSize, frameSize <= longest, room(mtu), loss)
+  return step('frame fits target', about, frameSize, takes, room(link.mtu), loss)
 }
 
 export function tooLong(frameSize: number, longest: number, name: string, mtu: number): string {

@@ -2,17 +2,21 @@ import { withDescriptor } from '../bpf/descriptor.ts'
 import { openProgram } from '../bpf/program.ts'
 import { setChannels } from '../ethtool/channels.ts'
 import { getGro, setFeature } from '../ethtool/features.ts'
+import type { Link } from '../rtnetlink/link.ts'
 import { getLinkState, setLink } from '../rtnetlink/link-operations.ts'
 import { detachXdp } from '../rtnetlink/xdp-attach.ts'
-import type { IndexRef } from '../wire/device-ref.ts'
+import { NetlinkError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
+import { refOf, type VethEnd } from './peer.ts'
+import { at, subjectOf } from './step.ts'
 
-/** What takes one step back, by the device's index: a name may change meanwhile. */
-export type Undo =
-  | { readonly kind: 'up'; readonly ref: IndexRef; readonly up: boolean }
-  | { readonly kind: 'gro'; readonly ref: IndexRef; readonly on: boolean }
-  | { readonly kind: 'channels'; readonly ref: IndexRef; readonly counts: { rx: number; tx: number } }
-  | { readonly kind: 'native program'; readonly ref: IndexRef; readonly programId: number }
+/** What takes one step back. */
+export type Undo = { readonly end: VethEnd } & (
+  | { readonly kind: 'up'; readonly up: boolean }
+  | { readonly kind: 'gro'; readonly on: boolean }
+  | { readonly kind: 'channels'; readonly counts: { rx: number; tx: number } }
+  | { readonly kind: 'native program'; readonly programId: number }
+)
 
 /**
  * Takes the steps back, last one first. One that fails does not keep the others from it.
@@ -35,10 +39,11 @@ export function* undoRepair(undo: readonly Undo[]): Operation<void> {
 
 /** What is so already, as where a step did not get as far, is left alone. */
 function* takeBack(step: Undo): Operation<void> {
-  const { ref } = step
+  const { up, xdp } = yield* sameLink(step)
+  const ref = refOf(step.end)
   switch (step.kind) {
     case 'up':
-      if ((yield* getLinkState(ref)).up !== step.up) yield* setLink(ref, { up: step.up })
+      if (up !== step.up) yield* setLink(ref, { up: step.up })
       return
     case 'gro':
       if ((yield* getGro(ref)).wanted !== step.on) yield* setFeature(ref, 'gro', step.on)
@@ -47,9 +52,32 @@ function* takeBack(step: Undo): Operation<void> {
       yield* setChannels(ref, step.counts)
       return
     case 'native program':
-      if ((yield* getLinkState(ref)).xdp?.nativeProgramId === step.programId) {
+      if (xdp?.nativeProgramId === step.programId) {
         yield* withDescriptor(openProgram(step.programId), program => detachXdp(ref, 'native', program))
       }
       return
   }
+}
+
+/**
+ * The device that was changed, by its index, as its name may be another by now. An index, too, may be another
+ * device's: then nothing is done to that.
+ */
+function* sameLink({ end, kind }: Undo): Operation<Link> {
+  const what = `'${kind}' of ${at(subjectOf(end))} is not taken back`
+  let link: Link
+  try {
+    link = yield* getLinkState(refOf(end))
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'ENODEV')) throw error
+    throw new Error(
+      `${what}: the device is not there any more; if it was moved, it keeps the change where it is`,
+      { cause: error },
+    )
+  }
+  const { address, link: peer } = end.link
+  if (link.kind === 'veth' && link.address === address && link.link === peer) return link
+  throw new Error(
+    `${what}: its index ${end.link.index} is another device's by now, or it has another address or peer`,
+  )
 }

@@ -1,3 +1,5 @@
+import type { Way } from './way.ts'
+
 /** One fact that decides whether a redirect arrives, and how it is known. */
 export interface Check {
   readonly name: CheckName
@@ -74,6 +76,8 @@ export interface Repair {
 
 /** Whether a frame will arrive at the other end of a veth, and why. */
 export interface Verdict {
+  /** What was judged: the options, with what was left out filled in. */
+  readonly way: Way
   /** null: a fact that decides it cannot be had; the summary says which, and how to get it. */
   readonly delivers: boolean | null
   /** The errno's name that the kernel will report: 'ENXIO'; null when it delivers, or is silent. */

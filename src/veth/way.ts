@@ -16,6 +16,10 @@ export interface Way {
 }
 
 export interface ExplainOptions extends Partial<Omit<Way, 'mode'>> {
+  /** From 14 to 65517 bytes; 64 when left out. */
+  readonly frameSize?: number
+  /** When left out: whether the frame is longer than what fits a page of 4096 bytes with all that belongs to it. */
+  readonly multiBuffer?: boolean
   /** When left out: that of the program on `from`, or with via 'tx' on the device; 'native' where there is none. */
   readonly mode?: Way['mode']
   /** The device whose program redirects, by name or index, in the target's namespace: its side is judged too. */
@@ -23,6 +27,11 @@ export interface ExplainOptions extends Partial<Omit<Way, 'mode'>> {
 }
 
 export const SHORT_FRAME = 64
+/** An Ethernet header; and what with a VLAN tag is still within the longest MTU. */
+export const SHORTEST_FRAME = 14
+export const LONGEST_FRAME = 0xffff - 18
+/** Beyond it a veth's native program gets a frame in several buffers. Source: veth_convert_skb_to_xdp_buff(), 4 KiB pages. */
+export const LONGEST_IN_ONE_BUFFER = 3500
 export const EXPLAIN_OPTIONS = ['via', 'mode', 'frameSize', 'multiBuffer', 'from'] as const
 
 /** @throws TypeError or RangeError for what cannot be meant. */
@@ -35,8 +44,11 @@ export function checkExplainOptions(
   const { via, mode, frameSize, multiBuffer, from } = options
   if (via !== undefined) checkChoice('via', via, ['redirect', 'broadcast', 'tx'])
   if (mode !== undefined) checkChoice('mode', mode, ['native', 'generic'])
-  if (frameSize !== undefined && (!Number.isInteger(frameSize) || frameSize < 1)) {
-    throw new RangeError(`frameSize must be a number of bytes, not ${quote(frameSize)}`)
+  const isLength = Number.isInteger(frameSize) && frameSize! >= SHORTEST_FRAME && frameSize! <= LONGEST_FRAME
+  if (frameSize !== undefined && !isLength) {
+    throw new RangeError(
+      `frameSize must be a number of bytes from ${SHORTEST_FRAME} to ${LONGEST_FRAME}, not ${quote(frameSize)}`,
+    )
   }
   if (multiBuffer !== undefined && typeof multiBuffer !== 'boolean') {
     throw new TypeError(`multiBuffer must be true or false, not ${quote(multiBuffer)}`)

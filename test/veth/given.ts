@@ -16,6 +16,8 @@ export const NO_BIT = ['basic', 'redirect', 'rx-sg'] as const
 export function veth(fields: Partial<Link> = {}): Link {
   return Object.assign(new Link(), {
     name: 'vt',
+    type: 1,
+    carrier: 1,
     index: 7,
     mtu: 1500,
     flags: IFF_UP,

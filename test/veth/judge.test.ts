@@ -4,6 +4,7 @@ import type { RedirectFacts } from '../../src/veth/facts.ts'
 import { judge } from '../../src/veth/judge.ts'
 import { hasNapi } from '../../src/veth/napi-rule.ts'
 import { PeerError } from '../../src/veth/peer-error.ts'
+import type { Verdict } from '../../src/veth/verdict.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import {
   check,
@@ -12,6 +13,7 @@ import {
   failing,
   NO_BIT,
   OFF,
+  ofKind,
   oldFacts,
   peer,
   running,
@@ -78,6 +80,8 @@ describe('what the kernel comes to first gives the code', () => {
     const verdict = judge(facts({ target: null, peer: null }))
     assert.deepEqual(end(verdict), [false, 'EINVAL', 'xdp_do_redirect', BY_ERR])
     assert.match(verdict.summary, /there is no vt in this netns/)
+    const generic = judge(facts({ target: null, peer: null }, { mode: 'generic' }))
+    assert.deepEqual(end(generic), [false, 'EINVAL', 'xdp_do_generic_redirect', BY_ERR])
   })
 
   test('of all that is wrong each check tells, in the order of the kernel', () => {
@@ -215,6 +219,28 @@ describe('what cannot be told', () => {
     assert.deepEqual([program.delivers, program.code], [true, null])
     const old = judge(oldFacts({ peer: outside(), unreachable: nowhere }))
     assert.deepEqual([old.delivers, old.code], [false, 'ENXIO'])
+  })
+
+  test('of a peer of which nothing is known the own carrier tells whether it is up', () => {
+    const off = judge(facts({ target: target({}, { carrier: 0 }), peer: null, unreachable: nowhere }))
+    assert.deepEqual([off.delivers, off.code], [false, 'ENXIO'])
+    assert.match(off.summary, /its peer is down, as its own missing carrier tells/)
+    const given = { target: target({}, { carrier: 0 }), peer: null, unreachable: nowhere }
+    assert.equal(judge(facts(given, { mode: 'generic' })).delivers, false)
+    assert.equal(judge(facts({ peer: null, unreachable: nowhere }, { mode: 'generic' })).delivers, null)
+  })
+
+  test('whether a frame fits a device without an Ethernet header is known only where it does in any case', () => {
+    const tun = (frameSize: number) =>
+      judge(
+        facts(
+          { target: target({}, { linkinfo: ofKind('tun'), type: 65534 }), peer: null },
+          { frameSize, mode: 'generic' },
+        ),
+      )
+    const fits = (verdict: Verdict) => verdict.checks.find(({ name }) => name === 'frame fits target')?.ok
+    assert.deepEqual([fits(tun(1504)), fits(tun(1505))], [true, null])
+    assert.match(tun(1505).summary, /a header which is not Ethernet's/)
   })
 
   test('behind what is not known a frame may fail for sure, and then the errno is not known', () => {

@@ -187,7 +187,7 @@ for (const [form, api] of forms) {
 
   test(`${form}: what cannot be sent or judged is refused before anything is done`, async () => {
     const lo = api.device('lo')
-    for (const frameSize of [0, -1, 1.5, Number.NaN]) {
+    for (const frameSize of [0, -1, 13, 64.5, 65_518, Number.NaN]) {
       await assert.rejects(async () => await lo.explainRedirect({ frameSize }), RangeError)
     }
     for (const options of [

@@ -8,7 +8,7 @@ import { NETLINK_GENERIC } from '../../src/wire/netlink.ts'
 import type { Ask } from '../../src/wire/operation.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
 import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
-import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { execIn, needsRoot, ownNetns } from '../tools/netns.ts'
 import { settingsOf } from '../walk/settings.ts'
 
 const root = { skip: needsRoot }
@@ -140,6 +140,60 @@ for (const [form, api] of forms) {
     assert.equal((await pair.P.getXdp()).programs[0]?.id, theirs.programId)
   })
 
+  test(
+    `${form}: undo() leaves a device alone that has the index of the one that was repaired`,
+    gro,
+    async t => {
+      const netns = ownNetns(t)
+      const quiet = { up: true, addrGenMode: 'none' } as const
+      const [T, P] = await api.createVethPair({
+        name: 'T',
+        netns: ownNetns(t),
+        ...quiet,
+        peer: { name: 'P', netns, ...quiet },
+      })
+      const { index } = await P.getLink()
+      const repair = await T.repairRedirect()
+      await P.move(ownNetns(t))
+      await assert.rejects(
+        async () => await repair.undo(),
+        /'gro' of P .* is not taken back: the device is not there/,
+      )
+      execIn(
+        netns,
+        'ip',
+        'link',
+        'add',
+        'name',
+        'other',
+        'index',
+        `${index}`,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        'others',
+      )
+      const other = api.device('other', { netns })
+      await other.setFeature('gro', true)
+      await assert.rejects(async () => await repair.undo(), /its index \d+ is another device's by now/)
+      assert.equal((await other.getFeatures()).gro.wanted, true)
+    },
+  )
+
+  test(`${form}: the probe after a repair goes the way that was judged`, gro, async t => {
+    const netns = ownNetns(t)
+    const [nic] = await api.createVethPair({ name: 'nic', netns, up: true, peer: { name: 'wire', up: true } })
+    await nic.attachXdp(api.xdpPass(), { mode: 'generic' })
+    const [T] = await api.createVethPair({ name: 'T', netns, up: true, peer: { name: 'P' } })
+    const { steps, before, probe } = await T.repairRedirect({ from: 'nic', probe: true })
+    assert.equal(before.way.mode, 'generic')
+    assert.deepEqual(
+      [steps.map(({ action }) => action), probe?.by, probe?.delivered],
+      [['peer up'], 'veth', 64],
+    )
+  })
+
   test(`${form}: wrong options are refused before anything is asked`, async () => {
     const lo = api.device('lo')
     for (const [options, message] of [
@@ -147,6 +201,7 @@ for (const [form, api] of forms) {
       [{ allow: 'native program' }, /allow must be a list/],
       [{ dryRun: 1 }, /dryRun must be true or false, not 1/],
       [{ probe: true, via: 'tx' }, /what goes via 'tx' cannot be probed/],
+      [{ probe: true, multiBuffer: true }, /a probe's frames lie in several buffers beyond 3500 bytes/],
       [{ via: 'xmit' }, /via must be 'redirect' or 'broadcast' or 'tx', not 'xmit'/],
       [{ mode: 'skb' }, /mode must be 'native' or 'generic', not 'skb'/],
       [{ multiBuffer: 'yes' }, /multiBuffer must be true or false, not 'yes'/],

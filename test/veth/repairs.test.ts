@@ -3,7 +3,19 @@ import { describe, test } from 'node:test'
 import type { RedirectFacts } from '../../src/veth/facts.ts'
 import { judge } from '../../src/veth/judge.ts'
 import type { Netns } from '../../src/wire/netns.ts'
-import { actions, facts, NO_BIT, OFF, oldFacts, peer, running, seen, target, withoutGro } from './given.ts'
+import {
+  actions,
+  facts,
+  from,
+  NO_BIT,
+  OFF,
+  oldFacts,
+  peer,
+  running,
+  seen,
+  target,
+  withoutGro,
+} from './given.ts'
 
 const commands = (given: RedirectFacts) => judge(given).repairs.map(({ command }) => command)
 const queues = (rx: number, tx: number) => ({ rx, tx, evidence: 'given' })
@@ -44,6 +56,21 @@ describe('a bit that was left behind', () => {
   test('comes by itself to a target that comes up', () => {
     const down = facts({ target: target({ xdpFeatures: NO_BIT }, { flags: 0 }) })
     assert.deepEqual(actions(judge(down)), ['target up'])
+  })
+
+  test('is not brought by the peer coming up, until the driver looks at both ends then', () => {
+    const down = (release: string) =>
+      facts({ release, target: target({ xdpFeatures: NO_BIT }), peer: peer({ napi: seen(0) }, { flags: 0 }) })
+    for (const release of ['6.5.0', '6.12.112', '6.18.44', '7.2.10'])
+      assert.deepEqual(actions(judge(down(release))), ['peer up', 'gro off and on'], release)
+    for (const release of ['6.12.113', '6.12.117+deb13-amd64', '7.2.11', '7.3.0-rc1', '8.0'])
+      assert.deepEqual(actions(judge(down(release))), ['peer up'], release)
+  })
+
+  test('is not brought by the target coming up while it has too few queues', () => {
+    const few = target({ xdpFeatures: [], queues: queues(1, 1) }, { flags: 0, numRxQueues: 4 })
+    const verdict = judge(facts({ target: few, peer: peer({ queues: queues(1, 2) }) }))
+    assert.deepEqual(actions(verdict), ['target up', 'set channels'])
   })
 
   test('comes with enough queues, at the target where it has them', () => {
@@ -97,6 +124,43 @@ describe('before GRO started NAPI', () => {
     const given = { target: jumbo, peer: peer({ napi: null, gro: OFF }) }
     assert.deepEqual(actions(judge(oldFacts(given))), [])
   })
+})
+
+describe('where there is no repair the summary says why', () => {
+  const generic = { peer: peer({ napi: null, gro: OFF }, { xdp: running('generic', 77) }) }
+  for (const [what, given, why] of [
+    [
+      'a frame that is too long',
+      facts({ peer: withoutGro() }, { frameSize: 2000 }),
+      /MTUs are not changed here\.$/,
+    ],
+    ['a generic program in the way', oldFacts(generic), /has a generic one \(id 77\): detach that first\.$/],
+    [
+      'an MTU in the way',
+      oldFacts({
+        target: target({ xdpFeatures: null }, { mtu: 9000 }),
+        peer: peer({ napi: null, gro: OFF }),
+      }),
+      /which the target's mtu of 9000 keeps out: at most 3506\.$/,
+    ],
+    [
+      'a peer out of reach',
+      facts({ peer: peer({ netns: null, gro: null, napi: null, queues: null }, { flags: 0 }) }),
+      /to be changed there, out of reach\.$/,
+    ],
+    [
+      "the program's own side",
+      facts({ from: from({}, { flags: 0 }) }),
+      /the side on which the program runs is not changed here\.$/,
+    ],
+  ] as const) {
+    test(what, () => {
+      const { summary, repairs } = judge(given)
+      assert.deepEqual(repairs, [])
+      assert.match(summary, / No repair: /)
+      assert.match(summary, why)
+    })
+  }
 })
 
 describe('nothing is proposed that would not help', () => {
