@@ -44,7 +44,7 @@ function commandLine() {
         kernel: { type: 'string', multiple: true },
         files: { type: 'string', multiple: true, default: [] },
         jobs: { type: 'string', default: '2' },
-        limit: { type: 'string', default: '900' },
+        limit: { type: 'string', default: '1800' },
         out: { type: 'string' },
         run: { type: 'string' },
         docs: { type: 'boolean', default: false },
