@@ -32,7 +32,12 @@ const MOST = 8
 async function measureVerdict({ rounds, verdicts }: Settings) {
   const [here, there] = [createNetns(), createNetns()]
   const end = { up: true, addrGenMode: 'none' } as const
-  const [veth] = createVethPair({ name: 'veth0', netns: here, ...end, peer: { name: 'eth0', netns: there, ...end } })
+  const [veth] = createVethPair({
+    name: 'veth0',
+    netns: here,
+    ...end,
+    peer: { name: 'eth0', netns: there, ...end },
+  })
   const later = promises.device('veth0', { netns: here })
   const limit = rawC(here, 'veth0')
   const progress = progressOf('rounds', rounds)
@@ -77,7 +82,10 @@ async function measureSweep({ namespaces, pairsEach, sweeps }: Settings) {
     taken.push(timed(() => (pairs = listVethPairs({ netns: 'all' }).length)) / 1e6)
   }
   await sleep(IDLE_MS)
-  const left = { descriptors: openDescriptors() - descriptors, entered: readlinkSync('/proc/thread-self/ns/net') !== inside }
+  const left = {
+    descriptors: openDescriptors() - descriptors,
+    entered: readlinkSync('/proc/thread-self/ns/net') !== inside,
+  }
   const one = device('eth0', { netns: containers[0]! }).explainRedirect()
   if (one.delivers !== false) throw new Error(`a fresh pair delivers? ${one.summary}`)
   for (const netns of [host, ...containers]) netns.remove()

@@ -1,4 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
+import type { LinkExcerpt } from '../rtnetlink/link-excerpt.ts'
 import { getLinkState, getLinkThrough } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError } from '../wire/errors.ts'
@@ -10,7 +11,7 @@ import { notVeth, unreachable } from './peer-error.ts'
 /** One end of a veth pair, in its own namespace. */
 export interface VethEnd {
   readonly netns: Netns
-  readonly link: Link
+  readonly link: LinkExcerpt
 }
 
 /** The end by its index, as it stays when it is renamed. */
