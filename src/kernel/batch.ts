@@ -55,7 +55,8 @@ export class Batch {
   /** Writes down what is to be sent, and returns on how many sockets. 0: not possible. */
   begin(): number {
     const { requests, view, sends } = this.#out
-    let [at, words] = [0, -SEND_WORDS]
+    let at = 0
+    let words = -SEND_WORDS
     let socket: Socket | null = null
     let before: NetlinkAsk | null = null
     for (const question of this.#questions) {
@@ -108,6 +109,8 @@ export class Batch {
   take(buffer: ReceiveBuffer, count: number): Heard[] {
     const failures = this.#hear(buffer, count)
     return this.#conversations.map(conversation => {
+      if (failures === null && conversation.finished && conversation.refusal === null)
+        return conversation.interrupted ? INTERRUPTED : WHOLE
       const failure = failures?.get(conversation) ?? conversation.refusal
       if (conversation.refusal?.errno === EBUSY) return null // another dump was on its way on this socket
       if (failure !== null) return { failed: failure }

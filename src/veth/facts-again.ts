@@ -150,7 +150,13 @@ function* remembered(): Operation<Memory> {
 }
 const REMEMBERED = 'questions for a verdict'
 
-/** A name has no '/', so an index is told apart. */
-function keyOf({ netns, device }: DeviceRef): string {
-  return `${typeof device === 'number' ? '/' : ''}${device} ${netns.inode} ${netns.path}`
+/** A name has no '/', so an index is told apart. Made once for each handle: it asks by the same reference each time. */
+function keyOf(ref: DeviceRef): string {
+  const known = keys.get(ref)
+  if (known !== undefined) return known
+  const { netns, device } = ref
+  const key = `${typeof device === 'number' ? '/' : ''}${device} ${netns.inode} ${netns.path}`
+  keys.set(ref, key)
+  return key
 }
+const keys = new WeakMap<DeviceRef, string>()

@@ -1,15 +1,7 @@
 import { attributePath, missingPath } from './attribute-path.ts'
 import { DecodeError, InterruptedDumpError, NetlinkError, Refusal } from './errors.ts'
 import type { Message } from './message.ts'
-import {
-  type Answers,
-  ask,
-  type Failed,
-  isFailure,
-  type NetlinkAsk,
-  type Operation,
-  type Sink,
-} from './operation.ts'
+import type { Answers, Failed, NetlinkAsk, Operation, Sink } from './operation.ts'
 
 /** Reads one object out of view[at, end): the payload of one message of the given nlmsg_type. */
 export type Decode<T> = (view: DataView, at: number, end: number, type: number) => T
@@ -44,7 +36,7 @@ export class ObjectQuestion<T> implements Question<T> {
   }
 
   take(answer: Answers['netlink'] | Failed): T {
-    if (isFailure(answer)) throw explained(answer.failed, this.#message)
+    if ('failed' in answer) throw explained(answer.failed, this.#message)
     const found = this.#found
     if (found === undefined)
       throw new DecodeError(`no object in the answer to ${this.#message.subject.message}`, 0)
@@ -70,7 +62,7 @@ export class CountQuestion implements Question<number> {
   }
 
   take(answer: Answers['netlink'] | Failed): number {
-    if (isFailure(answer)) throw explained(answer.failed, this.#message)
+    if ('failed' in answer) throw explained(answer.failed, this.#message)
     if (answer.interrupted) throw new InterruptedDumpError(this.#message.subject.message, 1, [])
     return this.#count
   }
@@ -86,12 +78,14 @@ export function* put<T>(question: Question<T>): Operation<T> {
  * its question: what one is refused is no matter of the others'.
  */
 export function* together(questions: readonly Question<unknown>[]): Operation<Answers['together']> {
-  for (const question of questions) question.begin()
-  return yield* ask<'together'>({ kind: 'together', questions: questions.map(asked) })
-}
-
-function asked({ ask }: Question<unknown>): NetlinkAsk {
-  return ask
+  const asked: NetlinkAsk[] = []
+  for (const question of questions) {
+    question.begin()
+    asked.push(question.ask)
+  }
+  const answer = (yield { kind: 'together', questions: asked }) as Answers['together'] | Failed
+  if ('failed' in answer) throw answer.failed
+  return answer
 }
 
 export function askOf(message: Message, each: Sink): NetlinkAsk {
