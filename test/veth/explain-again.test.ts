@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Kernel, runSync } from '../../src/kernel/kernel.ts'
 import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { newLink } from '../../src/rtnetlink/link-operations.ts'
-import { createNetns, createVethPair, type Device, type NetnsHandle, xdpPass } from '../../src/sync.ts'
+import { createNetns, createVethPair, type Device, NetnsHandle, xdpPass } from '../../src/sync.ts'
 import { explainRedirect } from '../../src/veth/explain.ts'
 import type { Verdict } from '../../src/veth/verdict.ts'
 import type { Answer } from '../../src/wire/operation.ts'
@@ -61,14 +61,21 @@ const changes: Record<string, (T: Device, P: Device, there: NetnsHandle, other: 
     T.delete()
     createVethPair({ name: 'T', netns: T.netns, up: true, peer: { name: 'P', netns: there, up: true } })
   },
-  'a pair with the same indices comes from somewhere else': (T, P, there, other) => {
+  'the peer is elsewhere, and a decoy with its index and its peer’s is where it was': (
+    T,
+    P,
+    there,
+    other,
+  ) => {
     const [index, peerIndex] = [T.getLink().index, P.getLink().index]
     T.delete()
     const kernel = new SyncKernel()
-    const peer = { name: 'P', index: peerIndex, netns: other }
-    const linkinfo = { kind: 'veth', data: { peer } }
-    runSync(newLink(T.netns, { name: 'T', index, linkinfo }), kernel)
-    createVethPair({ name: 'P', netns: there, peer: 'decoy' })
+    const pair = (netns: NetnsHandle, name: string, one: number, peer: object) =>
+      runSync(newLink(netns, { name, index: one, linkinfo: { kind: 'veth', data: { peer } } }), kernel)
+    pair(T.netns as NetnsHandle, 'T', index, { name: 'P', index: peerIndex, netns: other })
+    const third = createNetns()
+    pair(there, 'P', peerIndex, { name: 'D', index, netns: third })
+    return third
   },
   'the name is given to another pair': (T, _, __, other) => {
     T.rename('was-T')
@@ -87,7 +94,8 @@ for (const [what, change] of Object.entries(changes)) {
   }, t => {
     const [here, there, other] = [ownNetns(t), ownNetns(t), ownNetns(t)]
     const { T, P, explain } = warm(here, there)
-    change(T, P, there, other)
+    const made = change(T, P, there, other)
+    if (made instanceof NetnsHandle) t.after(() => made.remove())
     const expected = fresh(here)
     assert.deepEqual(explain(), expected)
     assert.deepEqual(explain(), expected)
