@@ -31,13 +31,13 @@
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
-enum { ENOBUFS = 105, ETIMEDOUT = 110, ECANCELED = 125 };
+enum { ENOBUFS = 105, ETIMEDOUT = 110, ESTALE = 116, ECANCELED = 125 };
 enum { O_CLOEXEC = 02000000, SOCK_CLOEXEC = O_CLOEXEC, EFD_CLOEXEC = O_CLOEXEC, EFD_NONBLOCK = 04000 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_INO = 0x100 };
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
-enum { NLM_F_MULTI = 2, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
+enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
@@ -101,7 +101,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6 };
+enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
 enum { FRAME_TRIES = 20 };
 
 /* A socket and its handle. */
@@ -133,7 +133,7 @@ struct job {
   int count;
   int64_t handle;
   struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, bpf's attributes, or a frame */
-  struct { uint32_t *at; size_t length; } words;
+  struct { uint32_t *at; size_t length; } words, sends;
   struct { size_t offset; void *to; } pointers[POINTERS];
   size_t pointer_count;
   int64_t result;
@@ -221,13 +221,14 @@ static int64_t create_netns(struct job *job) {
   return made >= 0 ? made : failure();
 }
 
-/* Of each request to another namespace: five times as fast as Node's stat. */
-static int64_t inode(struct job *job) {
+static int64_t inode_of(int at, const char *path) {
   struct statx file;
-  int at = job->netns == -1 ? AT_FDCWD : job->netns;
-  long done = syscall(SYS_statx, (long)at, job->path, (long)AT_EMPTY_PATH, (long)STATX_INO, &file);
+  long done = syscall(SYS_statx, (long)at, path, (long)AT_EMPTY_PATH, (long)STATX_INO, &file);
   return done == 0 ? (int64_t)file.ino : failure();
 }
+
+/* Of each request to another namespace: five times as fast as Node's stat. */
+static int64_t inode(struct job *job) { return inode_of(job->netns == -1 ? AT_FDCWD : job->netns, job->path); }
 
 /* Of descriptors that only the shim has made: Node's own close() warns of them in worker threads. */
 static int64_t close_descriptor(struct job *job) { return close(job->netns) == 0 ? 0 : failure(); }
@@ -390,23 +391,86 @@ static int64_t exchange_on(struct slot *slot, struct job *job) {
   return (int64_t)(words / 3);
 }
 
-static int64_t exchange(struct job *job) {
-  struct environment *environment = job->environment;
+static int64_t occupy(struct environment *environment, int64_t handle, struct slot **slot) {
   pthread_mutex_lock(&environment->lock);
-  struct slot *slot = find_slot(environment, job->handle);
-  int64_t result = !slot ? -EBADF : slot->state == BUSY ? -EBUSY : 0;
-  if (result == 0) slot->state = BUSY;
+  *slot = find_slot(environment, handle);
+  int64_t result = !*slot ? -EBADF : (*slot)->state == BUSY ? -EBUSY : 0;
+  if (result == 0) (*slot)->state = BUSY;
   pthread_mutex_unlock(&environment->lock);
-  if (result < 0) return result;
+  return result;
+}
 
-  result = exchange_on(slot, job);
-
+static void vacate(struct environment *environment, struct slot *slot) {
   pthread_mutex_lock(&environment->lock);
   slot->used_at = now_ms();
   if (slot->state == DOOMED) close_slot(slot);
   else slot->state = IDLE;
   pthread_mutex_unlock(&environment->lock);
+}
+
+static int64_t exchange(struct job *job) {
+  struct slot *slot;
+  int64_t result = occupy(job->environment, job->handle, &slot);
+  if (result < 0) return result;
+  result = exchange_on(slot, job);
+  vacate(job->environment, slot);
   return result;
+}
+
+/*
+ * How many answers end in a datagram: a dump's by DONE, any other by its one message. Generic netlink does not mark all
+ * that belongs to a dump, so an answer is counted once in a datagram.
+ */
+static uint32_t ends_in(const uint8_t *datagram, size_t length) {
+  uint32_t ends = 0, counted = 0;
+  struct nlmsghdr message;
+  for (size_t at = 0; at < length && length - at >= sizeof message; at += (message.len + 3) & ~(size_t)3) {
+    memcpy(&message, datagram + at, sizeof message);
+    if (message.len < sizeof message || message.len > length - at) break;
+    if (((message.flags & NLM_F_MULTI) && message.type != NLMSG_DONE) || message.seq == counted) continue;
+    counted = message.seq;
+    ends++;
+  }
+  return ends;
+}
+
+static int64_t two_words(const uint32_t *low_first) { return (int64_t)((uint64_t)low_first[1] << 32 | low_first[0]); }
+
+/*
+ * The kernel takes several requests out of one datagram (netlink_rcv_skb()), and has answered when send() returns: there
+ * is nothing to wait for. What did not come through is JavaScript's to notice, and to ask again.
+ */
+static int64_t exchange_together(struct job *job) {
+  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
+  size_t sent = 0, at = 0, words = 0;
+  if (job->number < 0 || (size_t)job->number > job->sends.length / SEND_WORDS) return -EINVAL;
+  const uint32_t *end = job->sends.at + SEND_WORDS * job->number;
+  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS)
+    if ((int)send[4] != -1 && inode_of((int)send[4], "") != two_words(send + 5)) return -ESTALE;
+  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS) {
+    struct slot *slot;
+    size_t length = send[2];
+    uint32_t answers = send[3];
+    if (length > job->request.length - sent) return -EINVAL;
+    const uint8_t *requests = job->request.at + sent;
+    sent += length;
+    if (occupy(job->environment, two_words(send), &slot) < 0) continue;
+    if (slot->error || sendto(slot->fd, requests, length, 0, &kernel, sizeof kernel) < 0) answers = 0;
+    while (answers > 0 && at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length) {
+      uint32_t sender;
+      int64_t got = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, 0, &sender);
+      if (got < 0) break;
+      job->words.at[words++] = (uint32_t)at;
+      job->words.at[words++] = (uint32_t)got;
+      job->words.at[words++] = sender;
+      if ((size_t)got > job->bytes.length - at) break;
+      uint32_t ends = sender == 0 ? ends_in(job->bytes.at + at, (size_t)got) : 0;
+      answers -= ends < answers ? ends : answers;
+      at += ((size_t)got + 3) & ~(size_t)3;
+    }
+    vacate(job->environment, slot);
+  }
+  return (int64_t)(words / 3);
 }
 
 /* ---- bpf(2), on a copy of the attributes: no address is ever where JavaScript could read it ---- */
@@ -472,6 +536,7 @@ static const struct kind kinds[] = {
     {"close", "n", here, close_descriptor},
     {"openSocket", "ni", open_socket, make_socket},
     {"exchange", "hrbwi", here, exchange},
+    {"exchangeTogether", "girbw", here, exchange_together},
     {"closeSocket", "h", here, close_socket},
     {"bpf", "nibp", in_netns, call_bpf},
     {"sendFrames", "nibc", in_netns, send_frames},
@@ -525,6 +590,7 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
       if (napi_typeof(env, value, &type) == napi_ok && type == napi_null) return 1;
       return parse_array(env, value, napi_uint8_array, &job->request.at, &job->request.length);
     case 'b': return parse_array(env, value, napi_uint8_array, &job->bytes.at, &job->bytes.length);
+    case 'g': return parse_array(env, value, napi_uint32_array, &job->sends.at, &job->sends.length);
     case 'w':
       if (!parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length)) return 0;
       return job->words.length >= 3;

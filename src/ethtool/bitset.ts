@@ -1,5 +1,5 @@
 import { flag, type Kind, u32 } from '../wire/attribute.ts'
-import { LITTLE_ENDIAN } from '../wire/netlink.ts'
+import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from '../wire/netlink.ts'
 import { Attributes, table } from '../wire/table.ts'
 
 /** ETHTOOL_A_BITSET_*. Source: Documentation/networking/ethtool-netlink.rst, "Bit sets". */
@@ -51,4 +51,21 @@ export function bitsetOf(size: number, bits: readonly number[], on: boolean): Bi
 /** Whether a bit is set; one past the end is not. */
 export function hasBit(list: Uint32Array, bit: number): boolean {
   return (((list[bit >> 5] ?? 0) >>> (bit & 31)) & 1) === 1
+}
+
+/** One bit of the set in view[at, end), a sound nest: its words are looked at where they are. */
+export function bitOf(view: DataView, at: number, end: number, bit: number): boolean {
+  const word = NLA_HDRLEN + 4 * (bit >> 5)
+  for (let next = at; next + NLA_HDRLEN <= end; ) {
+    const size = view.getUint16(next, LITTLE_ENDIAN)
+    if ((view.getUint16(next + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK) === A_BITSET.VALUE) {
+      return (
+        bit >= 0 &&
+        word + 4 <= size &&
+        ((view.getUint32(next + word, LITTLE_ENDIAN) >>> (bit & 31)) & 1) === 1
+      )
+    }
+    next += align4(size)
+  }
+  return false
 }

@@ -2,7 +2,8 @@ import { u32 } from '../wire/attribute.ts'
 import { checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
-import { command, get } from '../wire/request.ts'
+import { ObjectQuestion, put, type Question } from '../wire/question.ts'
+import { command } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
 import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
 
@@ -39,8 +40,13 @@ export type ChannelCounts = Partial<Pick<Channels, (typeof COUNTS)[number]>>
 
 /** @throws NetlinkError EOPNOTSUPP for a driver without channels. */
 export function* getChannels(ref: DeviceRef): Operation<Channels> {
+  return yield* put(yield* channelsQuestion(ref))
+}
+
+/** @throws from its take() NetlinkError EOPNOTSUPP for a driver without channels. */
+export function* channelsQuestion(ref: DeviceRef): Operation<Question<Channels>> {
   const message = yield* ethtoolMessage('CHANNELS_GET', ref, CHANNELS, 0)
-  return yield* get(message, ethtoolReply(Channels, CHANNELS))
+  return new ObjectQuestion(message, ethtoolReply(Channels, CHANNELS))
 }
 
 /**

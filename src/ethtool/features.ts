@@ -10,7 +10,7 @@ import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.
 import { ETH_SS, getStringSet } from './string-set.ts'
 
 /** ETHTOOL_A_FEATURES_*. Source: net/ethtool/features.c. */
-const A_FEATURES = { HW: 2, WANTED: 3, ACTIVE: 4, NOCHANGE: 5 } as const
+export const A_FEATURES = { HW: 2, WANTED: 3, ACTIVE: 4, NOCHANGE: 5 } as const
 
 class FeaturesReply extends Attributes {
   /** value: can be changed; mask: exists. */

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
-import type { Answer, Ask } from '../wire/operation.ts'
+import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
+import { areReads, Batch, type Heard, SendBuffer } from './batch.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -27,6 +28,7 @@ export class PromiseKernel implements AsyncKernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
+  readonly #out = new SendBuffer()
   readonly #memory = new Map<string, unknown>()
   readonly #turns = new Turns()
 
@@ -47,6 +49,8 @@ export class PromiseKernel implements AsyncKernel {
     switch (question.kind) {
       case 'netlink':
         return await this.#netlink(question, limits)
+      case 'together':
+        return await this.#together(question.questions, limits)
       case 'bpf':
         return await this.#bpf(question, limits)
       case 'frames':
@@ -76,7 +80,7 @@ export class PromiseKernel implements AsyncKernel {
     }
   }
 
-  async #netlink(question: Extract<Ask, { kind: 'netlink' }>, limits: Limits): Promise<Answer> {
+  async #netlink(question: NetlinkAsk, limits: Limits): Promise<Answers['netlink']> {
     const { timeout = DEFAULT_TIMEOUT, signal } = limits
     const conversation = converse(question, this.#sockets, this.#buffer, timeout)
     try {
@@ -99,6 +103,44 @@ export class PromiseKernel implements AsyncKernel {
       return step.value
     } finally {
       conversation.return({ interrupted: true }) // where it was given up: closes its socket
+    }
+  }
+
+  async #together(questions: readonly NetlinkAsk[], limits: Limits): Promise<Answers['together']> {
+    const heard = areReads(questions) ? await this.#batch(questions, limits) : []
+    const answers: (Answers['netlink'] | Failed)[] = []
+    for (const [i, question] of questions.entries()) {
+      answers.push(heard[i] ?? (await this.#alone(question, limits)))
+    }
+    return answers
+  }
+
+  async #alone(question: NetlinkAsk, limits: Limits): Promise<Answers['netlink'] | Failed> {
+    try {
+      return await this.#netlink(question, limits)
+    } catch (error) {
+      return { failed: error as Error }
+    }
+  }
+
+  async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<Heard[]> {
+    const batch = new Batch(questions, this.#shim, this.#sockets, this.#out)
+    try {
+      return await this.#turns.take(
+        done => {
+          const sockets = batch.begin()
+          const { sends, requests } = this.#out
+          const { bytes, datagrams } = this.#buffer
+          begin(this.#shim.exchangeTogether(sends, sockets, requests, bytes, datagrams, done), done)
+        },
+        count => batch.take(this.#buffer, count),
+        { signal, awaited: false },
+      )
+    } catch (error) {
+      if (signal?.aborted) throw error
+      return [] // the one at fault says so itself
+    } finally {
+      batch.end() // where it was given up: closes its sockets
     }
   }
 

@@ -24,22 +24,25 @@ export class Conversation {
   finished = false
   /** NLM_F_DUMP_INTR was on some message: the objects changed between two datagrams. */
   interrupted = false
+  /** Something of the answer has been handed out. */
+  begun = false
   /** The error that ended it, or null. */
   refusal: Refusal | null = null
 
-  readonly #sequence: number
+  readonly sequence: number
   readonly #each: Sink
   readonly #endsBy: 'done' | 'ack' | 'reply'
 
-  /** Writes the sequence number into the request and learns from its flags what will end the answer. */
-  constructor(request: Uint8Array, sequence: number, each: Sink) {
-    const header = new DataView(request.buffer, request.byteOffset, request.length)
-    header.setUint32(8, sequence, LITTLE_ENDIAN)
-    const flags = header.getUint16(6, LITTLE_ENDIAN)
-    this.#sequence = sequence
+  /** flags: the request's NLM_F_*, which tell what will end the answer. */
+  constructor(sequence: number, flags: number, each: Sink) {
+    this.sequence = sequence
     this.#each = each
     // NLM_F_DUMP shares its bits with NLM_F_REPLACE | NLM_F_EXCL, which only go with an acknowledged write.
     this.#endsBy = flags & NLM_F.ACK ? 'ack' : (flags & NLM_F.DUMP) === NLM_F.DUMP ? 'done' : 'reply'
+  }
+
+  get isDump(): boolean {
+    return this.#endsBy === 'done'
   }
 
   /** Takes one whole datagram, view[at, end). Messages of other conversations are passed over. */
@@ -49,12 +52,13 @@ export class Conversation {
       if (length < NLMSG_HDRLEN || at + length > end) {
         throw new DecodeError(`netlink message length ${length} out of bounds`, at)
       }
-      if (view.getUint32(at + 8, LITTLE_ENDIAN) === this.#sequence) this.#message(view, at, at + length)
+      if (view.getUint32(at + 8, LITTLE_ENDIAN) === this.sequence) this.hear(view, at, at + length)
       at += align4(length)
     }
   }
 
-  #message(view: DataView, at: number, end: number): void {
+  /** Takes one message of this conversation, view[at, end). */
+  hear(view: DataView, at: number, end: number): void {
     const type = view.getUint16(at + 4, LITTLE_ENDIAN)
     const flags = view.getUint16(at + 6, LITTLE_ENDIAN)
     const payload = at + NLMSG_HDRLEN
@@ -72,6 +76,7 @@ export class Conversation {
         this.#refuse(EIO, { ...NO_EXTENDED_ACK, message: 'data was lost (NLMSG_OVERRUN)' })
         return
       default:
+        this.begun = true
         this.#each(view, payload, end, type)
         if (this.#endsBy === 'reply' && !(flags & NLM_F.MULTI)) this.finished = true
     }

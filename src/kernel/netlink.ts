@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs'
 import { SystemError, TimeoutError } from '../wire/errors.ts'
-import { LITTLE_ENDIAN, NLM_F } from '../wire/netlink.ts'
-import type { Answers, Ask } from '../wire/operation.ts'
+import { LITTLE_ENDIAN, NLMSG_HDRLEN } from '../wire/netlink.ts'
+import type { Answers, NetlinkAsk } from '../wire/operation.ts'
 import { Conversation } from './conversation.ts'
 import { openNetnsForMessage } from './netns-files.ts'
 import type { Socket, Sockets } from './sockets.ts'
@@ -32,8 +32,6 @@ export class ReceiveBuffer {
   }
 }
 
-type NetlinkAsk = Extract<Ask, { kind: 'netlink' }>
-
 const EBADF = 9
 const ENOBUFS = 105
 const ETIMEDOUT = 110
@@ -51,6 +49,12 @@ export const LONGEST_WAIT = 500
 
 let sequence = 0
 
+/** 0 is never one. */
+export function nextSequence(): number {
+  sequence = (sequence + 1) >>> 0 || 1
+  return sequence
+}
+
 /**
  * Puts one request and hands out its answer. It yields each exchange and is resumed with the shim's result,
  * so that the synchronous and the promise kernel drive the same code.
@@ -64,12 +68,11 @@ export function* converse(
   const opened = fillDescriptors(question)
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      sequence = (sequence + 1) >>> 0 || 1
-      const conversation = new Conversation(question.bytes, sequence, question.each)
+      const conversation = begin(question)
       const complete = yield* untilFinished(question, conversation, sockets, buffer, timeout)
       if (conversation.refusal !== null) throw conversation.refusal
       // A dump is repeated where its list is made, or the list would hold some objects twice.
-      if (complete || isDump(question)) return { interrupted: conversation.interrupted || !complete }
+      if (complete || conversation.isDump) return { interrupted: conversation.interrupted || !complete }
     }
     throw new SystemError(ENOBUFS, 'recvmsg', `the answer was lost ${ATTEMPTS} times`)
   } finally {
@@ -141,9 +144,12 @@ function lost(question: NetlinkAsk, errno: number): false {
 
 const NONE: readonly number[] = []
 
-function isDump({ bytes }: NetlinkAsk): boolean {
-  const flags = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint16(6, LITTLE_ENDIAN)
-  return (flags & NLM_F.DUMP) === NLM_F.DUMP && !(flags & NLM_F.ACK)
+/** Gives the request a sequence number. */
+function begin({ bytes, each }: NetlinkAsk): Conversation {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, NLMSG_HDRLEN)
+  const sequence = nextSequence()
+  header.setUint32(8, sequence, LITTLE_ENDIAN)
+  return new Conversation(sequence, header.getUint16(6, LITTLE_ENDIAN), each)
 }
 
 function fillDescriptors({ bytes, descriptors }: NetlinkAsk): readonly number[] {

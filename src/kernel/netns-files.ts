@@ -10,11 +10,10 @@ import {
 } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { SystemError } from '../wire/errors.ts'
-import { NETNS_DIRECTORY, type Netns, netnsLabel } from '../wire/netns.ts'
+import { NETNS_DIRECTORY, type Netns, netnsLabel, ownDescriptor } from '../wire/netns.ts'
 import type { Shim } from './shim.ts'
 
 const OWN = '/proc/thread-self/ns/net'
-const OWN_DESCRIPTOR = '/proc/self/fd/'
 /** Whatever the path stands for by now: a FIFO must not hold us. */
 const READ_AT_ONCE = constants.O_RDONLY | constants.O_NONBLOCK
 const ESTALE = 116
@@ -51,12 +50,10 @@ export function openNetnsForMessage(netns: Netns): number {
 
 /** The namespace that the path stands for now; 0 for the own one, whose sockets need no such check. */
 export function currentInode(netns: Netns, shim: Shim): number {
-  const { path } = netns
-  if (path === '') return 0
+  if (netns.path === '') return 0
   // What a descriptor of our own stands for is told by the descriptor, faster than by its path.
-  const inode = path.startsWith(OWN_DESCRIPTOR)
-    ? shim.inode(Number(path.slice(OWN_DESCRIPTOR.length)), '')
-    : shim.inode(-1, path)
+  const own = ownDescriptor(netns)
+  const inode = own === null ? shim.inode(-1, netns.path) : shim.inode(own, '')
   if (inode < 0) throw unreachable(netns, { errno: inode })
   return inode
 }

@@ -1,7 +1,7 @@
 import { type ExtendedAck, Refusal, SystemError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
-import type { Answer, Ask, Sink } from '../wire/operation.ts'
+import type { Answer, Answers, Ask, Failed, NetlinkAsk, Sink } from '../wire/operation.ts'
 import type { AsyncKernel, Kernel, Limits } from './kernel.ts'
 
 /** Questions with their answers, in order: what an operation saw, to be replayed on any machine. */
@@ -33,7 +33,7 @@ export function record(kernel: Kernel, recording: Recording): Kernel {
       if (question.kind === 'memory') return memory
       const taping = tape(question)
       const answer = kernel.answer(taping.question, limits)
-      recording.push(taping.entry(answer))
+      recording.push(...taping.entries(answer))
       return answer
     },
   }
@@ -47,7 +47,7 @@ export function recordAsync(kernel: AsyncKernel, recording: Recording): AsyncKer
       if (question.kind === 'memory') return memory
       const taping = tape(question)
       const answer = await kernel.answer(taping.question, limits)
-      recording.push(taping.entry(answer))
+      recording.push(...taping.entries(answer))
       return answer
     },
   }
@@ -58,8 +58,11 @@ export function replay(recording: Recording): Kernel {
   const memory = new Map<string, unknown>()
   let next = 0
   return {
-    answer(question: Ask): Answer {
+    answer(question: Ask, limits: Limits): Answer {
       if (question.kind === 'memory') return memory
+      if (question.kind === 'together') {
+        return question.questions.map(one => this.answer(one, limits) as Answers['netlink'] | Failed)
+      }
       const position = next++
       const entry = recording[position]
       if (entry === undefined) return { failed: new Error(`the recording ends before question ${position}`) }
@@ -85,7 +88,29 @@ export function parseRecording(text: string): Recording {
   return recording
 }
 
-function tape(question: Ask) {
+/** A question that listens to its own answer, and what is to be kept of both. */
+interface Taping<Q extends Ask> {
+  readonly question: Q
+  entries(answer: Answer): Entry[]
+}
+
+function tape(question: Ask): Taping<Ask> {
+  return question.kind === 'together' ? tapeTogether(question.questions) : tapeOne(question)
+}
+
+/** Kept one by one: a recording does not tell in how many crossings it was made. */
+function tapeTogether(questions: readonly NetlinkAsk[]): Taping<Ask> {
+  const tapings = questions.map(tapeOne)
+  return {
+    question: { kind: 'together', questions: tapings.map(taping => taping.question) },
+    entries(answer) {
+      const answers = Array.isArray(answer) ? (answer as Answers['together']) : questions.map(() => answer)
+      return tapings.flatMap((taping, i) => taping.entries(answers[i]!))
+    },
+  }
+}
+
+function tapeOne<Q extends Ask>(question: Q): Taping<Q> {
   const asked = symbolic(question)
   const messages: { type: number; payload: Uint8Array }[] = []
   const each: Sink = (view, at, end, type) => {
@@ -94,12 +119,12 @@ function tape(question: Ask) {
   }
   return {
     question: question.kind === 'netlink' ? { ...question, each } : question,
-    entry(answer: Answer): Entry {
+    entries(answer) {
       const written =
         question.kind === 'bpf'
           ? [question.attr, ...question.pointers.map(([, to]) => to)].map(b => b.slice())
           : []
-      return { question: asked, messages, written, answer: recordable(answer) }
+      return [{ question: asked, messages, written, answer: recordable(answer) }]
     },
   }
 }

@@ -82,6 +82,36 @@ export interface Shim {
     done: Done,
   ): number
 
+  /**
+   * Puts several reads on several sockets, and takes the datagrams that are there when each has been sent, without
+   * waiting. Where a socket is closed, in use or fails there are no datagrams, or not all: the caller looks for the
+   * answers it wants, and closes the sockets on which one is missing.
+   *
+   * @param sends seven words for each socket: its handle's low and high half; how many bytes of `requests` are its, a
+   * multiple of 4; how many answers will end on it; a descriptor, or -1, and the low and high half of the inode number
+   * that this must have.
+   * @param count how many sockets.
+   * @param requests whole netlink messages, those for the first socket first.
+   * @returns how many datagrams, or
+   * -22, EINVAL: `sends` asks for more than there is in `requests`.
+   * -116, ESTALE: a descriptor stands for something else; nothing was sent.
+   */
+  exchangeTogether(
+    sends: Uint32Array,
+    count: number,
+    requests: Uint8Array,
+    buffer: Uint8Array,
+    datagrams: Uint32Array,
+  ): number
+  exchangeTogether(
+    sends: Uint32Array,
+    count: number,
+    requests: Uint8Array,
+    buffer: Uint8Array,
+    datagrams: Uint32Array,
+    done: Done,
+  ): number
+
   /** An exchange in flight is let finish first; the handle is invalid at once. */
   closeSocket(handle: number): number
   closeSocket(handle: number, done: Done): number

@@ -25,12 +25,12 @@ export class Sockets {
   }
 
   /** One in the namespace that the path stands for at this moment. */
-  take(netns: Netns, protocol: number): Socket {
-    const inode = currentInode(netns, this.#shim)
+  take(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const socket = this.#idle[i]!
       if (socket.path !== netns.path || socket.protocol !== protocol) continue
-      this.#idle.splice(i, 1)
+      const last = this.#idle.pop()!
+      if (last !== socket) this.#idle[i] = last
       if (socket.inode === inode && (netns.inode === null || netns.inode === inode || inode === 0))
         return socket
       this.drop(socket)

@@ -1,5 +1,6 @@
 import { SystemError } from '../wire/errors.ts'
-import type { Answer, Ask } from '../wire/operation.ts'
+import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
+import { areReads, Batch, type Heard, SendBuffer } from './batch.ts'
 import type { Kernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -22,6 +23,7 @@ export class SyncKernel implements Kernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
+  readonly #out = new SendBuffer()
   readonly #memory = new Map<string, unknown>()
 
   constructor(shim: Shim = loadShim()) {
@@ -41,6 +43,8 @@ export class SyncKernel implements Kernel {
     switch (question.kind) {
       case 'netlink':
         return this.#netlink(question, timeout)
+      case 'together':
+        return this.#together(question.questions, timeout)
       case 'bpf':
         return this.#bpf(question)
       case 'frames':
@@ -66,7 +70,7 @@ export class SyncKernel implements Kernel {
     }
   }
 
-  #netlink(question: Extract<Ask, { kind: 'netlink' }>, timeout: number): Answer {
+  #netlink(question: NetlinkAsk, timeout: number): Answers['netlink'] {
     const conversation = converse(question, this.#sockets, this.#buffer, timeout)
     let step = conversation.next()
     while (step.done !== true) {
@@ -77,6 +81,33 @@ export class SyncKernel implements Kernel {
       )
     }
     return step.value
+  }
+
+  #together(questions: readonly NetlinkAsk[], timeout: number): Answers['together'] {
+    const heard = areReads(questions) ? this.#batch(questions) : []
+    return questions.map((question, i) => heard[i] ?? this.#alone(question, timeout))
+  }
+
+  #alone(question: NetlinkAsk, timeout: number): Answers['netlink'] | Failed {
+    try {
+      return this.#netlink(question, timeout)
+    } catch (error) {
+      return { failed: error as Error }
+    }
+  }
+
+  #batch(questions: readonly NetlinkAsk[]): Heard[] {
+    const batch = new Batch(questions, this.#shim, this.#sockets, this.#out)
+    try {
+      const sockets = batch.begin()
+      const { sends, requests } = this.#out
+      const { bytes, datagrams } = this.#buffer
+      return batch.take(this.#buffer, this.#shim.exchangeTogether(sends, sockets, requests, bytes, datagrams))
+    } catch {
+      return [] // the one at fault says so itself
+    } finally {
+      batch.end()
+    }
   }
 
   #bpf(question: Extract<Ask, { kind: 'bpf' }>): Answer {

@@ -1,8 +1,10 @@
 import { u32, uint } from '../wire/attribute.ts'
 import type { IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
+import type { Message } from '../wire/message.ts'
 import { NLM_F } from '../wire/netlink.ts'
 import type { Operation } from '../wire/operation.ts'
+import { CountQuestion, type Question } from '../wire/question.ts'
 import { dump } from '../wire/request.ts'
 import { Attributes, encodeAttributes, table } from '../wire/table.ts'
 import { netdevMessage, netdevReply } from './message.ts'
@@ -39,8 +41,7 @@ const NAPI = table<Napi>([
  * @throws UnsupportedError before Linux 6.8; NetlinkError ENODEV.
  */
 export function* listNapi(ref: IndexRef): Operation<Napi[]> {
-  const message = yield* netdevMessage('NAPI_GET', ref, NAPI, NLM_F.DUMP)
-  encodeAttributes(message, NAPI, { index: ref.device })
+  const message = yield* napiMessage(ref)
   try {
     return yield* dump(message, netdevReply(Napi, NAPI))
   } catch (error) {
@@ -50,4 +51,15 @@ export function* listNapi(ref: IndexRef): Operation<Napi[]> {
     }
     throw error
   }
+}
+
+/** How many there are. @throws from its take() NetlinkError EOPNOTSUPP before Linux 6.8. */
+export function* napiCountQuestion(ref: IndexRef): Operation<Question<number>> {
+  return new CountQuestion(yield* napiMessage(ref))
+}
+
+function* napiMessage(ref: IndexRef): Operation<Message> {
+  const message = yield* netdevMessage('NAPI_GET', ref, NAPI, NLM_F.DUMP)
+  encodeAttributes(message, NAPI, { index: ref.device })
+  return message
 }

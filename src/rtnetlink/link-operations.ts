@@ -4,6 +4,7 @@ import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
+import { ObjectQuestion, type Question } from '../wire/question.ts'
 import { command, dump, get } from '../wire/request.ts'
 import { decodeLink, LINK, type Link } from './link.ts'
 import {
@@ -14,6 +15,7 @@ import {
   type LinkChange,
   writeHeader,
 } from './link-change.ts'
+import { decodeLinkExcerpt, type LinkExcerpt } from './link-excerpt.ts'
 import { IFINFOMSG_SIZE, IFLA, RTEXT_FILTER, RTM } from './numbers.ts'
 
 /**
@@ -26,9 +28,12 @@ export function* getLink(ref: DeviceRef): Operation<Link> {
 
 /** The same without its counters, which are a quarter of the answer. */
 export function* getLinkState(ref: DeviceRef): Operation<Link> {
-  const message = linkRequest(ref)
-  message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
-  return yield* get(message, decodeLink)
+  return yield* get(linkStateRequest(ref), decodeLink)
+}
+
+/** The same request for what decides about frames on their way. */
+export function linkExcerptQuestion(ref: DeviceRef): Question<LinkExcerpt> {
+  return new ObjectQuestion(linkStateRequest(ref), decodeLinkExcerpt)
 }
 
 /**
@@ -124,6 +129,12 @@ function linkRequest(ref: DeviceRef): Message {
     const attribute = isShortName(device) ? IFLA.IFNAME : IFLA.ALT_IFNAME
     message.attribute(attribute, () => message.text(device))
   }
+  return message
+}
+
+function linkStateRequest(ref: DeviceRef): Message {
+  const message = linkRequest(ref)
+  message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
   return message
 }
 

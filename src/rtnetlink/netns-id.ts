@@ -3,7 +3,7 @@ import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE } from '../wire/netlink.ts'
 import { type Netns, netnsPid } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
-import { get } from '../wire/request.ts'
+import { ObjectQuestion, put, type Question } from '../wire/question.ts'
 import { Attributes, decodeAttributes, table } from '../wire/table.ts'
 import { RTM } from './numbers.ts'
 
@@ -25,7 +25,11 @@ const NETNS_ID = table<NetnsId>([[NETNSA.NSID, 'nsid', s32]])
  * A namespace reached through a process is asked for by the process's id, which needs no privilege.
  * @throws NetlinkError ESRCH when the process is gone; SystemError when the namespace's file cannot be opened.
  */
-export function* getNetnsId(netns: Netns, of: Netns): Operation<number | null> {
+export function getNetnsId(netns: Netns, of: Netns): Operation<number | null> {
+  return put(netnsIdQuestion(netns, of))
+}
+
+export function netnsIdQuestion(netns: Netns, of: Netns): Question<number | null> {
   const subject = { message: 'RTM_GETNSID', netns, device: '', writes: false }
   const layout = { header: RTGENMSG_SIZE, table: NETNS_ID }
   const message = new Message(subject, NETLINK_ROUTE, RTM.GETNSID, 0, layout)
@@ -33,8 +37,8 @@ export function* getNetnsId(netns: Netns, of: Netns): Operation<number | null> {
   const pid = netnsPid(of)
   if (pid !== null) message.attribute(NETNSA.PID, () => message.u32(pid))
   else message.attribute(NETNSA.FD, () => message.descriptor(of))
-  const { nsid } = yield* get(message, (view, at, end) =>
-    decodeAttributes(view, at + RTGENMSG_SIZE, end, NETNS_ID, new NetnsId()),
-  )
-  return nsid === NOT_ASSIGNED ? null : nsid
+  return new ObjectQuestion(message, (view, at, end) => {
+    const { nsid } = decodeAttributes(view, at + RTGENMSG_SIZE, end, NETNS_ID, new NetnsId())
+    return nsid === NOT_ASSIGNED ? null : nsid
+  })
 }

@@ -1,16 +1,19 @@
-import { getChannels } from '../ethtool/channels.ts'
-import { type Feature, getGro } from '../ethtool/features.ts'
+import { channelsQuestion } from '../ethtool/channels.ts'
+import { type GroState, groQuestion } from '../ethtool/gro.ts'
 import { getXdpFeatures, type XdpFeature } from '../netdev/device.ts'
-import type { Link } from '../rtnetlink/link.ts'
+import type { LinkExcerpt } from '../rtnetlink/link-excerpt.ts'
 import { getLinkState } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
-import { ask, type Operation } from '../wire/operation.ts'
+import { ask, type Operation, type Self } from '../wire/operation.ts'
+import { put, together } from '../wire/question.ts'
+import { askAgain, rememberFor } from './facts-again.ts'
 import { hasNativeProgram } from './napi-rule.ts'
 import { type NapiSeen, napiByNetlink, peerNapiInMemory } from './napi-seen.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
 import { PeerError } from './peer-error.ts'
+import { mayHaveSeveral, type Queues, queuesTold } from './queues.ts'
 import { type ExplainOptions, LONGEST_IN_ONE_BUFFER, SHORT_FRAME, type Way } from './way.ts'
 
 /** What the kernel says of a frame's way, as far as it matters on that way. */
@@ -34,7 +37,7 @@ export interface RedirectFacts {
 export interface FromFacts extends Ability {
   readonly ref: DeviceRef
   /** null when there is no such device. */
-  readonly link: Link | null
+  readonly link: LinkExcerpt | null
 }
 
 export interface TargetFacts extends VethEnd, Ability {
@@ -50,24 +53,32 @@ export interface Ability {
 export interface PeerFacts {
   /** null when only its link is known, from outside. */
   readonly netns: Netns | null
-  readonly link: Link
+  readonly link: LinkExcerpt
   /** null when only its link is known. */
-  readonly gro: Feature | null
+  readonly gro: GroState | null
   /** null where the driver's rule is all there is: before Linux 6.8, which does not tell. */
   readonly napi: NapiSeen | null
   readonly queues: Queues | null
 }
 
-/** The queues in use, of those that were allocated when the link was made. */
-export interface Queues {
-  readonly rx: number
-  readonly tx: number
-  readonly evidence: string
-}
-
 /** @throws NetlinkError or SystemError when the kernel cannot be asked; but that there is no such target is a fact. */
 export function* gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
   const { release, pid } = yield* ask<'self'>({ kind: 'self' })
+  const plain = options.from === undefined && options.via !== 'tx' && options.mode !== 'generic'
+  const again = plain ? yield* askAgain(ref) : null
+  if (again !== null) {
+    return { release, pid, way: wayOf(options, null), from: null, ref, ...again, unreachable: null }
+  }
+  const facts = yield* gatherOneByOne(ref, options, { release, pid })
+  if (plain) yield* rememberFor(ref, facts)
+  return facts
+}
+
+function* gatherOneByOne(
+  ref: DeviceRef,
+  options: ExplainOptions,
+  { release, pid }: Self,
+): Operation<RedirectFacts> {
   const { target, peer, unreachable } = yield* bothEnds(ref)
   const from =
     options.from === undefined ? null : yield* fromFacts({ netns: ref.netns, device: options.from })
@@ -88,7 +99,7 @@ export function* gatherPairFacts({ target, peer }: VethPair): Operation<Redirect
 }
 
 /** The mode that counts is the one that the program in question runs in, unless the caller knows better. */
-function wayOf(options: ExplainOptions, runsOn: Link | null): Way {
+function wayOf(options: ExplainOptions, runsOn: LinkExcerpt | null): Way {
   const { via = 'redirect', frameSize = SHORT_FRAME, from } = options
   const { multiBuffer = frameSize > LONGEST_IN_ONE_BUFFER } = options
   const attached = via === 'tx' || from !== undefined ? runsOn?.xdp?.mode : undefined
@@ -147,7 +158,7 @@ function* targetFacts(end: VethEnd, peer: PeerFacts | null, way: Way): Operation
 
 function* peerFacts(end: VethEnd, { mode }: Way): Operation<PeerFacts> {
   if (mode === 'generic') return { ...end, gro: null, napi: null, queues: null }
-  const gro = yield* getGro(refOf(end))
+  const gro = yield* put(yield* groQuestion(refOf(end)))
   const napi = yield* napiByNetlink(end)
   return { ...end, gro, napi, queues: yield* queuesOf(end) }
 }
@@ -156,21 +167,14 @@ function xdpFeaturesOf(end: VethEnd): Operation<XdpFeature[] | null> {
   return ifSupported(getXdpFeatures(refOf(end)))
 }
 
-/** The link tells only how many were allocated. */
 function* queuesOf(end: VethEnd): Operation<Queues> {
-  const { numRxQueues, numTxQueues } = end.link
-  const allocated = { rx: numRxQueues, tx: numTxQueues }
-  if (numRxQueues <= 1 && numTxQueues <= 1) {
-    return { ...allocated, evidence: 'RTM_GETLINK: no more than one of each is allocated' }
-  }
-  try {
-    const { rx, tx, combined } = yield* getChannels(refOf(end))
-    return { rx: rx + combined, tx: tx + combined, evidence: 'ETHTOOL_MSG_CHANNELS_GET' }
-  } catch (error) {
-    // A veth before channels: all that are allocated are in use.
-    if (!(error instanceof NetlinkError && error.code === 'EOPNOTSUPP')) throw error
-    return { ...allocated, evidence: 'RTM_GETLINK: as allocated, which this kernel does not let be changed' }
-  }
+  if (!mayHaveSeveral(end.link)) return queuesTold(end.link, NEVER_ASKED)
+  const question = yield* channelsQuestion(refOf(end))
+  const [answer] = yield* together([question])
+  return queuesTold(end.link, () => question.take(answer!))
+}
+const NEVER_ASKED = () => {
+  throw new Error('one queue has no channels to ask for')
 }
 
 function* ifSupported<T>(operation: Operation<T>): Operation<T | null> {

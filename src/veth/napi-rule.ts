@@ -1,4 +1,4 @@
-import type { Link } from '../rtnetlink/link.ts'
+import type { LinkExcerpt } from '../rtnetlink/link-excerpt.ts'
 import type { PeerFacts } from './facts.ts'
 
 /**
@@ -13,11 +13,11 @@ export function hasNapi(release: string, { link, napi, gro }: PeerFacts): boolea
   return gro === null ? null : gro.wanted
 }
 
-export function hasNativeProgram({ xdp }: Link): boolean {
+export function hasNativeProgram({ xdp }: LinkExcerpt): boolean {
   return xdp?.mode === 'native' || (xdp?.nativeProgramId ?? 0) !== 0
 }
 
-export function hasGenericProgram({ xdp }: Link): boolean {
+export function hasGenericProgram({ xdp }: LinkExcerpt): boolean {
   return xdp?.mode === 'generic' || (xdp?.genericProgramId ?? 0) !== 0
 }
 
@@ -35,6 +35,16 @@ export function napiRule(release: string): string {
 
 /** Whether a kernel is of that series or a later one: for what only its version tells. */
 export function isSince(release: string, thatMajor: number, thatMinor: number): boolean {
-  const [major = 0, minor = 0] = release.split('.').map(Number)
+  const { major, minor } = seriesOf(release)
   return major > thatMajor || (major === thatMajor && minor >= thatMinor)
 }
+
+/** '6.18.44-amd64' read once: each verdict asks several times, and of one machine there is but one. */
+function seriesOf(release: string): { readonly major: number; readonly minor: number } {
+  if (release !== lastRead.release) {
+    const [major = 0, minor = 0] = release.split('.').map(Number)
+    lastRead = { release, major, minor }
+  }
+  return lastRead
+}
+let lastRead = { release: '', major: 0, minor: 0 }

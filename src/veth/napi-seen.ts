@@ -15,11 +15,15 @@ export interface NapiSeen {
 export function* napiByNetlink(end: VethEnd): Operation<NapiSeen | null> {
   try {
     const { length } = yield* listNapi(refOf(end))
-    return { instances: length, evidence: `NETDEV_CMD_NAPI_GET: ${length} instances` }
+    return napiSeen(length)
   } catch (error) {
     if (error instanceof UnsupportedError) return null
     throw error
   }
+}
+
+export function napiSeen(instances: number): NapiSeen {
+  return { instances, evidence: `NETDEV_CMD_NAPI_GET: ${instances} instances` }
 }
 
 /** What the kernel's memory holds of a veth's peer, wherever that is; null where there is no way to look. */

@@ -2,7 +2,7 @@ import { printable } from '../wire/device-ref.ts'
 import type { PeerFacts, RedirectFacts, TargetFacts } from './facts.ts'
 import { longestFrame } from './frame-room.ts'
 import { groStartsNapi, hasNapi, hasNativeProgram, napiRule } from './napi-rule.ts'
-import { at, FLAGS, fact, type Loss, type Step, step, subjectOf, unknown } from './step.ts'
+import { at, FLAGS, fact, type Loss, passed, type Step, step, subjectOf, unknown } from './step.ts'
 import { room, tooLong } from './target-steps.ts'
 import type { Place } from './verdict.ts'
 
@@ -84,6 +84,7 @@ function lostInGeneric(target: TargetFacts, because: string): Loss {
 
 function peerUp(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
   const { up, name } = peer.link
+  if (up) return passed('peer up', subjectOf(peer), up, FLAGS)
   const because = `its peer ${printable(name)} is down`
   const loss =
     facts.way.mode === 'generic' ? lostInGeneric(target, because) : refusedByPeer(facts, target, because)
@@ -115,6 +116,7 @@ function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): S
     napi !== null
       ? `${napi.evidence}${queues}`
       : `inferred, as ${peer.netns === null ? 'the peer is out of reach' : 'this kernel has no napi-get'}: ${napiRule(facts.release)}`
+  if (has) return passed('peer NAPI', about, has, evidence)
   const loss = refusedByPeer(facts, target, `its peer ${at(about)} has no NAPI`)
   return step('peer NAPI', about, has, has, evidence, loss)
 }
@@ -146,6 +148,7 @@ function peerWakes({ release }: RedirectFacts, peer: PeerFacts): Step {
 function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
   const { mtu, name } = peer.link
   const longest = longestFrame(mtu)
+  if (way.frameSize <= longest) return passed('frame fits peer', subjectOf(peer), way.frameSize, room(mtu))
   const because = tooLong(way.frameSize, longest, name, mtu)
   const where: Place =
     way.via === 'tx'
@@ -160,5 +163,5 @@ function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFa
           counter: `tx_queue_N_xdp_xmit_errors of ${printable(target.link.name)}`,
         }
   const loss = way.mode === 'generic' ? lostInGeneric(target, because) : { code: null, where, because }
-  return step('frame fits peer', subjectOf(peer), way.frameSize, way.frameSize <= longest, room(mtu), loss)
+  return step('frame fits peer', subjectOf(peer), way.frameSize, false, room(mtu), loss)
 }

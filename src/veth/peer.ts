@@ -1,4 +1,5 @@
 import type { Link } from '../rtnetlink/link.ts'
+import type { LinkExcerpt } from '../rtnetlink/link-excerpt.ts'
 import { getLinkState, getLinkThrough } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError } from '../wire/errors.ts'
@@ -8,9 +9,9 @@ import { findNetns, isOutOfReach } from './netns-search.ts'
 import { notVeth, unreachable } from './peer-error.ts'
 
 /** One end of a veth pair, in its own namespace. */
-export interface VethEnd {
+export interface VethEnd<L extends LinkExcerpt = LinkExcerpt> {
   readonly netns: Netns
-  readonly link: Link
+  readonly link: L
 }
 
 /** The end by its index, as it stays when it is renamed. */
@@ -19,9 +20,9 @@ export function refOf({ netns, link }: VethEnd): IndexRef {
 }
 
 /** Both ends of a pair, as seen from the first. */
-export interface VethPair {
-  readonly target: VethEnd
-  readonly peer: VethEnd
+export interface VethPair<L extends LinkExcerpt = LinkExcerpt> {
+  readonly target: VethEnd<L>
+  readonly peer: VethEnd<L>
 }
 
 /** How often the search is begun anew when an end is moved while it is looked for. */
@@ -35,7 +36,7 @@ export type OutOfReach = 'not found' | 'refused' | 'moving'
  * @throws PeerError when the device is no veth, or the peer's namespace cannot be reached from here.
  * @throws NetlinkError ENODEV when there is no such device.
  */
-export function* getVethPair(ref: DeviceRef): Operation<VethPair> {
+export function* getVethPair(ref: DeviceRef): Operation<VethPair<Link>> {
   for (let attempt = 1; ; attempt++) {
     const link = yield* getLinkState(ref)
     if (link.kind !== 'veth') throw notVeth(ref, link)
@@ -56,7 +57,7 @@ function* peerNetns(netns: Netns, { linkNetnsId }: Link): Operation<Netns | null
   return linkNetnsId === null ? netns : yield* findNetns(netns, linkNetnsId)
 }
 
-function* peerIn(netns: Netns, { index, link }: Link): Operation<VethEnd | OutOfReach> {
+function* peerIn(netns: Netns, { index, link }: Link): Operation<VethEnd<Link> | OutOfReach> {
   try {
     const peer = yield* getLinkState({ netns, device: link })
     return peer.kind === 'veth' && peer.link === index ? { netns, link: peer } : 'moving'

@@ -3,6 +3,7 @@ import { loadProgram } from '../bpf/program.ts'
 import { xdpRedirectType } from '../bpf/programs.ts'
 import { closeRedirectCounter, openRedirectCounter, type RedirectCount } from '../bpf/redirect-counter.ts'
 import { createRedirectDevmap } from '../bpf/redirect-devmap.ts'
+import type { Link } from '../rtnetlink/link.ts'
 import { checkChoice, checkOptions } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { SystemError, UnsupportedError } from '../wire/errors.ts'
@@ -71,7 +72,10 @@ export function* probeRedirect(ref: DeviceRef, options: ProbeOptions): Operation
   return yield* whenMemoryIsFree(() => probe(pair, how))
 }
 
-function* probe({ target, peer }: VethPair, { mode, by, frames, size }: Checked): Operation<ProbeResult> {
+function* probe(
+  { target, peer }: VethPair<Link>,
+  { mode, by, frames, size }: Checked,
+): Operation<ProbeResult> {
   const napi = yield* peerNapi({ target, peer })
   const devmap = yield* createRedirectDevmap(target.link.index, target.netns)
   try {

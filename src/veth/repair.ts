@@ -2,7 +2,7 @@ import { closeOnce } from '../bpf/descriptor.ts'
 import { xdpPass } from '../bpf/programs.ts'
 import { getChannels, setChannels } from '../ethtool/channels.ts'
 import { FeatureError, setFeature } from '../ethtool/features.ts'
-import { setLink } from '../rtnetlink/link-operations.ts'
+import { getLink, setLink } from '../rtnetlink/link-operations.ts'
 import { quote } from '../wire/check-options.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { SystemError } from '../wire/errors.ts'
@@ -154,39 +154,40 @@ function* take(ref: DeviceRef, step: Repair, undo: Undo[]): Operation<void> {
   const pair = yield* getVethPair(ref)
   const end = pair[step.end]
   const device = refOf(end)
+  const { address } = yield* getLink(device)
   switch (step.action) {
     case 'target up':
     case 'peer up':
-      undo.push({ kind: 'up', end, up: false })
+      undo.push({ kind: 'up', end, address, up: false })
       return yield* setLink(device, { up: true })
     case 'gro on':
-      undo.push({ kind: 'gro', end, on: false })
+      undo.push({ kind: 'gro', end, address, on: false })
       yield* setFeature(device, 'gro', true)
       return
     case 'gro off and on':
-      undo.push({ kind: 'gro', end, on: true })
+      undo.push({ kind: 'gro', end, address, on: true })
       yield* setFeature(device, 'gro', false)
       yield* setFeature(device, 'gro', true)
       return
     case 'set channels': {
       const { rx, tx } = yield* getChannels(device)
-      undo.push({ kind: 'channels', end, counts: { rx, tx } })
+      undo.push({ kind: 'channels', end, address, counts: { rx, tx } })
       yield* setChannels(device, step.channels ?? {})
       return
     }
     case 'native program':
-      return yield* attachPass(end, pair.target.link.mtu, undo)
+      return yield* attachPass(end, address, pair.target.link.mtu, undo)
     case 'target down and up':
-      undo.push({ kind: 'up', end, up: true })
+      undo.push({ kind: 'up', end, address, up: true })
       yield* setLink(device, { up: false })
       return yield* setLink(device, { up: true })
   }
 }
 
 /** It outlives this process, and nothing is kept open: its id is enough to take it off again. */
-function* attachPass(peer: VethEnd, targetMtu: number, undo: Undo[]): Operation<void> {
+function* attachPass(peer: VethEnd, address: string, targetMtu: number, undo: Undo[]): Operation<void> {
   const hasFrags = targetMtu > LONGEST_MTU_WITHOUT_FRAGMENTS
   const { programId, held } = yield* attachXdp(refOf(peer), { ...xdpPass(), hasFrags }, { mode: 'native' })
-  undo.push({ kind: 'native program', end: peer, programId })
+  undo.push({ kind: 'native program', end: peer, address, programId })
   yield* closeOnce(held)
 }

@@ -1,4 +1,4 @@
-import type { Link } from '../rtnetlink/link.ts'
+import type { LinkExcerpt } from '../rtnetlink/link-excerpt.ts'
 import { printable } from '../wire/device-ref.ts'
 import { type Netns, netnsLabel } from '../wire/netns.ts'
 import type { Check, CheckName, Place } from './verdict.ts'
@@ -27,7 +27,7 @@ export interface Subject {
   readonly netns: string
 }
 
-export function subjectOf({ netns, link }: { netns: Netns | null; link: Link }): Subject {
+export function subjectOf({ netns, link }: { netns: Netns | null; link: LinkExcerpt }): Subject {
   return { device: link.name, netns: netns === null ? ELSEWHERE : netnsLabel(netns) }
 }
 const ELSEWHERE = 'a netns out of reach'
@@ -46,12 +46,17 @@ export function step(
   evidence: string,
   loss: Loss,
 ): Step {
-  return { check: { name, ...subject, value, ok, evidence }, loss: ok ? null : loss }
+  return { check: checked(name, subject, value, ok, evidence), loss: ok ? null : loss }
+}
+
+/** The same where the frame passes, and nobody needs to know how it would be lost. */
+export function passed(name: CheckName, subject: Subject, value: Check['value'], evidence: string): Step {
+  return { check: checked(name, subject, value, true, evidence), loss: null }
 }
 
 /** A fact that stops nothing by itself. */
 export function fact(name: CheckName, subject: Subject, value: Check['value'], evidence: string): Step {
-  return { check: { name, ...subject, value, ok: null, evidence }, loss: null }
+  return { check: checked(name, subject, value, null, evidence), loss: null }
 }
 
 /** A fact that may stop a frame, and that cannot be had. */
@@ -63,9 +68,19 @@ export function unknown(
   because: string,
 ): Step {
   return {
-    check: { name, ...subject, value, ok: null, evidence },
+    check: checked(name, subject, value, null, evidence),
     loss: { code: null, where: null, because },
   }
+}
+
+function checked(
+  name: CheckName,
+  { device, netns }: Subject,
+  value: Check['value'],
+  ok: boolean | null,
+  evidence: string,
+): Check {
+  return { name, device, netns, value, ok, evidence }
 }
 
 export const FLAGS = 'RTM_GETLINK: IFF_UP in ifi_flags'

@@ -2,7 +2,7 @@ import { printable } from '../wire/device-ref.ts'
 import type { RedirectFacts, TargetFacts } from './facts.ts'
 import { longestFrame, takesFrame } from './frame-room.ts'
 import { isSince } from './napi-rule.ts'
-import { FLAGS, fact, type Loss, refusedBy, type Step, step, subjectOf, unknown } from './step.ts'
+import { FLAGS, fact, type Loss, passed, refusedBy, type Step, step, subjectOf, unknown } from './step.ts'
 import type { Place } from './verdict.ts'
 
 /** What the kernel looks at before a frame is queued for the target, in its order. */
@@ -38,6 +38,7 @@ function takesRedirects(facts: RedirectFacts, target: TargetFacts): Step {
   }
   const takes = xdpFeatures.includes('ndo-xmit')
   const evidence = `NETDEV_CMD_DEV_GET: xdp-features are ${xdpFeatures.join(', ') || 'none'}`
+  if (takes) return passed('takes redirects', about, takes, evidence)
   const loss = refusal(facts, 'EOPNOTSUPP', '__xdp_enqueue', whyNoBit(facts, target, xdpFeatures))
   return step('takes redirects', about, takes, takes, evidence, loss)
 }
@@ -90,6 +91,7 @@ function takesFragments(facts: RedirectFacts, target: TargetFacts): Step[] {
 
 function targetUp(facts: RedirectFacts, target: TargetFacts): Step {
   const { up, name } = target.link
+  if (up) return passed('target up', subjectOf(target), up, FLAGS)
   const loss = refusal(facts, 'ENETDOWN', 'xdp_ok_fwd_dev', `${printable(name)} is down`)
   return step('target up', subjectOf(target), up, up, FLAGS, loss)
 }
@@ -109,9 +111,10 @@ function frameFitsTarget(facts: RedirectFacts, target: TargetFacts): Step {
       because,
     )
   }
+  if (takes) return passed('frame fits target', about, frameSize, room(link.mtu))
   const because = tooLong(frameSize, longestFrame(link.mtu), link.name, link.mtu)
   const loss = refusal(facts, 'EMSGSIZE', 'xdp_ok_fwd_dev', because)
-  return step('frame fits target', about, frameSize, takes, room(link.mtu), loss)
+  return step('frame fits target', about, frameSize, false, room(link.mtu), loss)
 }
 
 export function tooLong(frameSize: number, longest: number, name: string, mtu: number): string {

@@ -3,7 +3,7 @@ import { openProgram } from '../bpf/program.ts'
 import { setChannels } from '../ethtool/channels.ts'
 import { getGro, setFeature } from '../ethtool/features.ts'
 import type { Link } from '../rtnetlink/link.ts'
-import { getLinkState, setLink } from '../rtnetlink/link-operations.ts'
+import { getLink, setLink } from '../rtnetlink/link-operations.ts'
 import { detachXdp } from '../rtnetlink/xdp-attach.ts'
 import { NetlinkError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
@@ -11,7 +11,7 @@ import { refOf, type VethEnd } from './peer.ts'
 import { at, subjectOf } from './step.ts'
 
 /** What takes one step back. */
-export type Undo = { readonly end: VethEnd } & (
+export type Undo = { readonly end: VethEnd; readonly address: string } & (
   | { readonly kind: 'up'; readonly up: boolean }
   | { readonly kind: 'gro'; readonly on: boolean }
   | { readonly kind: 'channels'; readonly counts: { rx: number; tx: number } }
@@ -63,11 +63,11 @@ function* takeBack(step: Undo): Operation<void> {
  * The device that was changed, by its index, as its name may be another by now. An index, too, may be another
  * device's: then nothing is done to that.
  */
-function* sameLink({ end, kind }: Undo): Operation<Link> {
+function* sameLink({ end, address, kind }: Undo): Operation<Link> {
   const what = `'${kind}' of ${at(subjectOf(end))} is not taken back`
   let link: Link
   try {
-    link = yield* getLinkState(refOf(end))
+    link = yield* getLink(refOf(end))
   } catch (error) {
     if (!(error instanceof NetlinkError && error.code === 'ENODEV')) throw error
     throw new Error(
@@ -75,8 +75,7 @@ function* sameLink({ end, kind }: Undo): Operation<Link> {
       { cause: error },
     )
   }
-  const { address, link: peer } = end.link
-  if (link.kind === 'veth' && link.address === address && link.link === peer) return link
+  if (link.kind === 'veth' && link.address === address && link.link === end.link.link) return link
   throw new Error(
     `${what}: its index ${end.link.index} is another device's by now, or it has another address or peer`,
   )

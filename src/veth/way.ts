@@ -40,7 +40,7 @@ export function checkExplainOptions(
   options: ExplainOptions,
   more: readonly string[] = [],
 ): void {
-  checkOptions(what, options, [...EXPLAIN_OPTIONS, ...more])
+  checkOptions(what, options, more.length === 0 ? EXPLAIN_OPTIONS : [...EXPLAIN_OPTIONS, ...more])
   const { via, mode, frameSize, multiBuffer, from } = options
   if (via !== undefined) checkChoice('via', via, ['redirect', 'broadcast', 'tx'])
   if (mode !== undefined) checkChoice('mode', mode, ['native', 'generic'])

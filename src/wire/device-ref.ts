@@ -23,7 +23,17 @@ export function deviceLabel({ device, name }: DeviceRef): string {
 
 /** For terminals: a name may hold control characters, and whoever gave it may not be trusted. */
 export function printable(name: string): string {
+  if (isPlain(name)) return name
   return name.replace(/\p{Cc}/gu, char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** Of nothing but printable ASCII, as most names are. */
+function isPlain(name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
 }
 
 /** Whether the name fits where the kernel has room for IFNAMSIZ bytes; longer ones can only be alternative ones. */

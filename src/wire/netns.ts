@@ -16,6 +16,9 @@ export type NetnsRef = string | { readonly pid: number } | { readonly fd: number
 
 export const OWN_NETNS: Netns = { path: '', inode: null }
 
+/** Where an open descriptor of this process is found. */
+const OWN_DESCRIPTOR = '/proc/self/fd/'
+
 /** Where iproute2 and this library keep named namespaces. */
 export const NETNS_DIRECTORY = '/run/netns'
 
@@ -26,7 +29,7 @@ export function netnsFrom(ref: NetnsRef | Netns | undefined): Netns {
   if (ref !== null && typeof ref === 'object') {
     if ('path' in ref) return { path: ref.path, inode: ref.inode }
     if ('pid' in ref) return { path: `/proc/${positive(ref.pid, 'pid', 1)}/ns/net`, inode: null }
-    if ('fd' in ref) return { path: `/proc/self/fd/${positive(ref.fd, 'fd', 0)}`, inode: null }
+    if ('fd' in ref) return { path: `${OWN_DESCRIPTOR}${positive(ref.fd, 'fd', 0)}`, inode: null }
   }
   throw new TypeError(`netns must be a name, an absolute path, { pid } or { fd }, not ${quote(ref)}`)
 }
@@ -39,13 +42,14 @@ export function namedNetns(ref: NetnsRef | Netns): Netns {
 
 /** The words for a namespace in messages: 'netns blue', 'netns of process 4711', 'netns of descriptor 21', 'this netns'. */
 export function netnsLabel(netns: Netns): string {
-  if (netns.path === '') return 'this netns'
+  const { path } = netns
+  if (path === '') return 'this netns'
+  const fd = ownDescriptor(netns)
+  if (fd !== null) return `netns of descriptor ${fd}`
   const name = netnsName(netns)
   if (name !== null) return `netns ${name}`
   const pid = netnsPid(netns)
-  if (pid !== null) return `netns of process ${pid}`
-  const fd = /^\/proc\/self\/fd\/(\d+)$/.exec(netns.path)?.[1]
-  return fd === undefined ? `netns ${netns.path}` : `netns of descriptor ${fd}`
+  return pid === null ? `netns ${path}` : `netns of process ${pid}`
 }
 
 /** The name under /run/netns, or null. */
@@ -58,6 +62,18 @@ export function netnsName(netns: Netns): string | null {
 export function netnsPid(netns: Netns): number | null {
   const pid = /^\/proc\/(\d+)\/ns\/net$/.exec(netns.path)?.[1]
   return pid === undefined ? null : Number(pid)
+}
+
+/** The descriptor of this process by which it is reached, or null. */
+export function ownDescriptor({ path }: Netns): number | null {
+  if (!path.startsWith(OWN_DESCRIPTOR) || path.length === OWN_DESCRIPTOR.length) return null
+  let fd = 0
+  for (let i = OWN_DESCRIPTOR.length; i < path.length; i++) {
+    const digit = path.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return null
+    fd = 10 * fd + digit
+  }
+  return fd <= 0x7fffffff ? fd : null
 }
 
 function pathFromString(ref: string): string {

@@ -9,20 +9,25 @@ export type Operation<T> = Generator<Ask, T, Answer>
 /** Called once per netlink message of an answer: its payload is view[at, end), its nlmsg_type is type. */
 export type Sink = (view: DataView, at: number, end: number, type: number) => void
 
+/** A request to netlink. */
+export interface NetlinkAsk {
+  readonly kind: 'netlink'
+  readonly netns: Netns
+  /** NETLINK_ROUTE or NETLINK_GENERIC. */
+  readonly protocol: number
+  /** One request, its nlmsg_seq and nlmsg_pid left zero. */
+  readonly bytes: Uint8Array
+  /** Offsets in bytes of 32-bit descriptors, to be filled with one of the namespace beside it. */
+  readonly descriptors: readonly (readonly [at: number, of: Netns])[]
+  /** Changes something: once sent, its outcome is awaited whatever happens. */
+  readonly writes: boolean
+  readonly each: Sink
+}
+
 export type Ask =
-  | {
-      readonly kind: 'netlink'
-      readonly netns: Netns
-      /** NETLINK_ROUTE or NETLINK_GENERIC. */
-      readonly protocol: number
-      /** One request, its nlmsg_seq and nlmsg_pid left zero. */
-      readonly bytes: Uint8Array
-      /** Offsets in bytes of 32-bit descriptors, to be filled with one of the namespace beside it. */
-      readonly descriptors: readonly (readonly [at: number, of: Netns])[]
-      /** Changes something: once sent, its outcome is awaited whatever happens. */
-      readonly writes: boolean
-      readonly each: Sink
-    }
+  | NetlinkAsk
+  /** Several of them at once, none of which needs another's answer: reads are one crossing into the kernel. */
+  | { readonly kind: 'together'; readonly questions: readonly NetlinkAsk[] }
   | {
       readonly kind: 'bpf'
       readonly netns: Netns
@@ -66,6 +71,8 @@ export type Ask =
 export interface Answers {
   /** interrupted: the dump changed while it was read, or did not fit; what each() saw is not a snapshot. */
   netlink: { readonly interrupted: boolean }
+  /** One each, in order; a failure is one as well. */
+  together: readonly (Answers['netlink'] | Failed)[]
   bpf: number
   /** How many were sent. */
   frames: number
@@ -110,6 +117,6 @@ export function* sheltered<T>(operation: Operation<T>): Operation<T> {
   }
 }
 
-function isFailure(answer: Answer): answer is Failed {
+export function isFailure(answer: Answer): answer is Failed {
   return typeof answer === 'object' && answer !== null && 'failed' in answer
 }

@@ -28,6 +28,8 @@ export interface AttributeIndex {
 
 export interface Table<T> extends AttributeIndex {
   readonly rows: readonly Row<T>[]
+  /** What no row describes is passed over, not kept. */
+  readonly isExcerpt: boolean
 }
 
 /** A row as the decoder wants it: every entry has the same shape, whatever its kind. */
@@ -58,7 +60,12 @@ export function table<T>(rows: readonly Row<T>[], skipped: readonly number[] = [
   const byType = new Array<Entry | undefined>(highest + 1).fill(undefined)
   for (const [type, field, kind] of rows) byType[type] = new Entry(field, kind as Kind<unknown>, false)
   for (const type of skipped) byType[type] = new Entry('', NOTHING, true)
-  return { rows, byType }
+  return { rows, byType, isExcerpt: false }
+}
+
+/** For whoever wants these attributes alone, and quickly. */
+export function excerpt<T>(rows: readonly Row<T>[]): Table<T> {
+  return { ...table(rows), isExcerpt: true }
 }
 const NOTHING: Kind<unknown> = { least: 0, read: () => null, write: () => {} }
 
@@ -71,7 +78,7 @@ export function decodeAttributes<T extends object>(
   view: DataView,
   at: number,
   end: number,
-  { byType }: Table<T>,
+  { byType, isExcerpt }: Table<T>,
   into: T,
 ): T {
   const object = into as Record<PropertyKey, unknown> & { unknown?: unknown }
@@ -80,7 +87,11 @@ export function decodeAttributes<T extends object>(
     if (size < NLA_HDRLEN || at + size > end)
       throw new DecodeError(`attribute length ${size} out of bounds`, at)
     const type = view.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK
-    const entry = byType[type]
+    const entry = type < byType.length ? byType[type] : undefined
+    if (entry === undefined && isExcerpt) {
+      at += align4(size)
+      continue
+    }
     const payload = at + NLA_HDRLEN
     const length = size - NLA_HDRLEN
     if (entry === undefined || length < entry.least || !hasSoundNest(entry, view, payload, at + size)) {

@@ -102,6 +102,52 @@ export class ScriptedShim implements Shim {
     return 0
   }
 
+  /** One step per socket, of one datagram at most: what an error number brings is nothing at all. */
+  exchangeTogether(
+    sends: Uint32Array,
+    count: number,
+    requests: Uint8Array,
+    buffer: Uint8Array,
+    datagrams: Uint32Array,
+    done?: Done,
+  ): number {
+    const plays: (() => void)[] = []
+    let [sent, at, words] = [0, 0, 0]
+    for (let i = 0; i < 7 * count; i += 7) {
+      const handle = sends[i]!
+      this.calls.push(`send ${handle} with ${sends[i + 3]}`)
+      const bytes = requests.slice(sent, sent + sends[i + 2]!)
+      sent += bytes.length
+      this.requests.push(bytes)
+      const sequence = viewOf(bytes).getUint32(8, LITTLE_ENDIAN)
+      const step = this.#script.shift() ?? ETIMEDOUT
+      if (typeof step === 'number') continue
+      const list = typeof step === 'function' ? step(buffer.length) : step
+      plays.push(() => {
+        const room = new Uint32Array(datagrams.length)
+        const played = deliver(list, sequence, buffer.subarray(at), room)
+        for (let word = 0; word < 3 * played; word += 3) {
+          datagrams.set([room[word]! + at, room[word + 1]!, room[word + 2]!], words)
+          words += 3
+        }
+        if (played > 0) at += room[3 * played - 3]! + ((room[3 * played - 2]! + 3) & ~3)
+      })
+    }
+    const play = () => {
+      for (const each of plays) each()
+      return words / 3
+    }
+    if (done === undefined) return play()
+    this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight)
+    const comeBack = () => {
+      this.inFlight--
+      done(play())
+    }
+    if (this.holds) this.#held.push(comeBack)
+    else sleep(0).then(comeBack)
+    return 0
+  }
+
   createNetns(): number {
     throw new Error('no script has a createNetns')
   }

@@ -5,7 +5,7 @@ import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { repairRedirect } from '../../src/veth/repair.ts'
 import { undoRepair } from '../../src/veth/undo.ts'
 import { NETLINK_GENERIC } from '../../src/wire/netlink.ts'
-import type { Ask } from '../../src/wire/operation.ts'
+import type { Answer, Answers, Ask, Failed } from '../../src/wire/operation.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
 import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
 import { execIn, needsRoot, ownNetns } from '../tools/netns.ts'
@@ -241,7 +241,10 @@ test('where a program keeps the driver from looking again, the target goes down 
 class ForgetfulKernel extends SyncKernel {
   #lookedAgain = false
 
-  override answer(question: Ask) {
+  override answer(question: Ask): Answer {
+    if (question.kind === 'together') {
+      return question.questions.map(one => this.answer(one) as Answers['netlink'] | Failed)
+    }
     if (question.kind !== 'netlink') return super.answer(question)
     if (question.protocol === NETLINK_GENERIC && !this.#lookedAgain)
       return super.answer(withoutBits(question))

@@ -1,0 +1,108 @@
+import { attributePath, missingPath } from './attribute-path.ts'
+import { DecodeError, InterruptedDumpError, NetlinkError, Refusal } from './errors.ts'
+import type { Message } from './message.ts'
+import type { Answers, Failed, NetlinkAsk, Operation, Sink } from './operation.ts'
+
+/** Reads one object out of view[at, end): the payload of one message of the given nlmsg_type. */
+export type Decode<T> = (view: DataView, at: number, end: number, type: number) => T
+
+/**
+ * A read with the decoder of its answer. It can be put again and again, alone or together with others, by one operation
+ * at a time: asked anew each time, only its bytes stay the same.
+ */
+export interface Question<T> {
+  readonly ask: NetlinkAsk
+  /** Forgets what the last answer held. */
+  begin(): void
+  /** What the answer holds. @throws NetlinkError for a refusal. */
+  take(answer: Answers['netlink'] | Failed): T
+}
+
+/** A question for one object. */
+export class ObjectQuestion<T> implements Question<T> {
+  readonly ask: NetlinkAsk
+  readonly #message: Message
+  #found: T | undefined = undefined
+
+  constructor(message: Message, decode: Decode<T>) {
+    this.#message = message
+    this.ask = askOf(message, (view, at, end, type) => {
+      this.#found = decode(view, at, end, type)
+    })
+  }
+
+  begin(): void {
+    this.#found = undefined
+  }
+
+  take(answer: Answers['netlink'] | Failed): T {
+    if ('failed' in answer) throw explained(answer.failed, this.#message)
+    const found = this.#found
+    if (found === undefined)
+      throw new DecodeError(`no object in the answer to ${this.#message.subject.message}`, 0)
+    return found
+  }
+}
+
+/** How many objects a dump has (the message carries NLM_F_DUMP). @throws InterruptedDumpError when they changed. */
+export class CountQuestion implements Question<number> {
+  readonly ask: NetlinkAsk
+  readonly #message: Message
+  #count = 0
+
+  constructor(message: Message) {
+    this.#message = message
+    this.ask = askOf(message, () => {
+      this.#count++
+    })
+  }
+
+  begin(): void {
+    this.#count = 0
+  }
+
+  take(answer: Answers['netlink'] | Failed): number {
+    if ('failed' in answer) throw explained(answer.failed, this.#message)
+    if (answer.interrupted) throw new InterruptedDumpError(this.#message.subject.message, 1, [])
+    return this.#count
+  }
+}
+
+export function* put<T>(question: Question<T>): Operation<T> {
+  question.begin()
+  return question.take((yield question.ask) as Answers['netlink'] | Failed)
+}
+
+/**
+ * Puts questions of which none needs another's answer at once. The answers are in their order, each for the take() of
+ * its question: what one is refused is no matter of the others'.
+ */
+export function* together(questions: readonly Question<unknown>[]): Operation<Answers['together']> {
+  const asked: NetlinkAsk[] = []
+  for (const question of questions) {
+    question.begin()
+    asked.push(question.ask)
+  }
+  const answer = (yield { kind: 'together', questions: asked }) as Answers['together'] | Failed
+  if ('failed' in answer) throw answer.failed
+  return answer
+}
+
+export function askOf(message: Message, each: Sink): NetlinkAsk {
+  const { protocol, descriptors, subject } = message
+  const { netns, writes } = subject
+  return { kind: 'netlink', netns, protocol, bytes: message.finish(), descriptors, writes, each }
+}
+
+/** A refusal, in the names of the request. */
+export function explained(error: Error, message: Message): Error {
+  if (!(error instanceof Refusal)) return error
+  const { offset, missing, missingIn, message: words } = error.ack
+  const path =
+    missing !== null
+      ? missingPath(message, missing, missingIn)
+      : offset !== null
+        ? attributePath(message, offset)
+        : ''
+  return new NetlinkError(error.errno, message.subject, words, path)
+}
