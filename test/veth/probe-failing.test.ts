@@ -171,7 +171,8 @@ test('killed in the middle it leaves nothing', root, async t => {
   const after = received()
   assert.deepEqual(links(), before)
   await sleep(100)
-  assert.equal(received(), after, 'nobody sends any more')
+  // IPv6 sends a frame of its own now and then; a probe sends thousands meanwhile.
+  assert.ok(received() - after < 10n, 'nobody sends any more')
   T.delete()
   assert.deepEqual(links(), [['lo', 65536, 'none']])
 })
