@@ -59,8 +59,8 @@ for (const [form, api] of forms) {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
     const peer = await api.device('host', { netns: host }).getVethPeer()
-    await askAll(peer)
     const asked = performance.now()
+    await askAll(peer)
     container.remove()
     const stays = isThere(host, 'host')
     // To look takes long on a slow machine.
