@@ -21,7 +21,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { loadShim, shimFile } from '../../src/kernel/shim.ts'
-import { EXTENSION, often } from '../tools/this-run.ts'
+import { EXTENSION, needsTime, often } from '../tools/this-run.ts'
 
 const shim = loadShim()
 const root = { skip: process.getuid?.() === 0 ? false : 'needs root' }
@@ -272,7 +272,9 @@ describe('sockets', () => {
     shim.closeSocket(second)
   })
 
-  test('an idle one is closed while JavaScript is blocked, by one thread that takes no signals', () => {
+  test('an idle one is closed while JavaScript is blocked, by one thread that takes no signals', {
+    skip: needsTime,
+  }, () => {
     block(1000)
     const before = sockets()
     for (let round = 0; round < 2; round++) {
@@ -287,7 +289,7 @@ describe('sockets', () => {
     }
   })
 
-  test('one in use is not idle', async () => {
+  test('one in use is not idle', { skip: needsTime }, async () => {
     const handle = openSocket()
     assert.equal(await exchangeOnPool(handle, null, 1000), ETIMEDOUT)
     assert.equal(exchange(handle, GET_LO), 1)

@@ -4,7 +4,14 @@ import { extname } from 'node:path'
 export const EXTENSION = extname(import.meta.filename)
 export const LOADER: readonly string[] = EXTENSION === '.ts' ? ['--import', 'tsx'] : []
 
+const EMULATED = process.env.VETH_NL_EMULATED === '1'
+
+/** For the `skip` of a test that is about milliseconds: why it cannot be trusted here, or false. */
+export const needsTime: string | false = EMULATED
+  ? 'is about milliseconds, which an emulated processor does not keep'
+  : false
+
 /** How often a test does something that it does again and again; an emulated processor takes a hundred times as long. */
 export function often(times: number, emulated: number): number {
-  return process.env.VETH_NL_EMULATED === '1' ? emulated : times
+  return EMULATED ? emulated : times
 }

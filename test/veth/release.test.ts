@@ -7,6 +7,7 @@ import { createNetns, createVethPair, type Device, type NetnsHandle } from '../.
 import { testInPrivateMounts } from '../api/again.ts'
 import { type AnyDevice, forms } from '../api/forms.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { needsTime } from '../tools/this-run.ts'
 
 // A socket keeps its namespace alive, and a namespace its devices, and a veth its peer: what we asked a moment
 // ago must not keep a container's host end from going away.
@@ -54,7 +55,7 @@ function deleteAsIproute2Does(name: string): void {
 
 for (const [form, api] of forms) {
   test(`${form}: the host end goes soon after its peer's namespace, asked about a moment ago`, {
-    skip: needsRoot,
+    skip: needsRoot || needsTime,
   }, async t => {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
@@ -86,7 +87,7 @@ for (const [form, api] of forms) {
   })
 
   test(`${form}: the host end goes though the program blocks its only thread`, {
-    skip: needsRoot,
+    skip: needsRoot || needsTime,
   }, async t => {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
@@ -96,7 +97,9 @@ for (const [form, api] of forms) {
     assert.ok(!isThere(host, 'host'))
   })
 
-  test(`${form}: the host end goes though the program keeps asking for it`, { skip: needsRoot }, async t => {
+  test(`${form}: the host end goes though the program keeps asking for it`, {
+    skip: needsRoot || needsTime,
+  }, async t => {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
     const end = api.device('host', { netns: host })
@@ -113,7 +116,7 @@ for (const [form, api] of forms) {
   })
 
   test(`${form}: the host end goes though the program keeps asking elsewhere`, {
-    skip: needsRoot,
+    skip: needsRoot || needsTime,
   }, async t => {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
@@ -138,7 +141,7 @@ async function isGone(end: AnyDevice): Promise<boolean> {
   }
 }
 
-test('a handle does not keep a namespace alive', { skip: needsRoot }, async t => {
+test('a handle does not keep a namespace alive', { skip: needsRoot || needsTime }, async t => {
   const [host, container] = [ownNetns(t), createNetns()]
   const [, eth0]: [Device, Device] = createVethPair({
     name: 'host',
