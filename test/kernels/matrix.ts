@@ -21,7 +21,7 @@ import { Packages } from './packages.ts'
 import { asText } from './report.ts'
 import { CACHE, runFolder } from './run-folder.ts'
 import { SERIES } from './series.ts'
-import { testsHere, testsInVm } from './tests.ts'
+import { testsHere, testsInVmAgain } from './tests.ts'
 import { whatIsMissing } from './tools.ts'
 import { follow, runInVm } from './vm.ts'
 
@@ -131,7 +131,7 @@ async function runTests(): Promise<KernelResult[]> {
       capabilities: options.docs,
       say,
     }
-    return boot === undefined ? testsHere(run) : testsInVm(boot, run)
+    return boot === undefined ? testsHere(run) : testsInVmAgain(boot, run)
   })
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { layOver } from './checkout.ts'
 import type { Boot } from './initramfs.ts'
 import { type Capability, count, type KernelResult, type Outcome, OutcomeLines } from './outcomes.ts'
@@ -28,7 +28,7 @@ const CAPABILITIES = 'capabilities.json'
 const TRIALS = 'test/kernels/capabilities'
 
 /** The tests in a virtual machine of this kernel, as root. */
-export async function testsInVm(boot: Boot, run: TestRun): Promise<KernelResult> {
+async function testsInVm(boot: Boot, run: TestRun): Promise<KernelResult> {
   const files = run.files.map(file => `'${file.replace(/\.ts$/, '.js')}'`)
   const reporter = `--test-reporter='${run.runner}/test/kernels/reporter.js' --test-reporter-destination=/run/job/${OUTCOMES}`
   const script = `${layOver(run.checkout, run.compiled)}cd '${run.checkout}'
@@ -43,6 +43,42 @@ exit $status
   return watched(boot.release, run, watch =>
     runInVm(boot, { script, folder: run.folder, limit: run.limit, watch }),
   )
+}
+
+/** A random walk that finds something may not find it a second time. */
+const NEVER_AGAIN = /\/walk\//
+
+/**
+ * The same; files in which something fails are run once more, by themselves in a machine that has just booted, and what
+ * they do then counts: two emulated machines share the processor, and a test may wait in vain. It is said, though.
+ */
+export async function testsInVmAgain(boot: Boot, run: TestRun): Promise<KernelResult> {
+  const first = await testsInVm(boot, run)
+  const failed = new Set(
+    first.tests.filter(({ outcome }) => outcome === 'failed').map(({ file }) => sourceOf(file)),
+  )
+  const files = run.files.filter(file => failed.has(file) || importsOne(run, file, failed))
+  if (first.failure !== null || files.length === 0 || files.some(file => NEVER_AGAIN.test(file))) return first
+  run.say(`${first.release}: once more: ${files.join(', ')}`)
+  const second = await testsInVm(boot, { ...run, files, folder: `${run.folder}-again`, capabilities: false })
+  const kept = first.tests.filter(
+    ({ file }) => !files.includes(sourceOf(file)) && !failed.has(sourceOf(file)),
+  )
+  const { failure } = second
+  return { ...first, seconds: first.seconds + second.seconds, failure, tests: [...kept, ...second.tests] }
+}
+
+/** A test that another file makes (test/api/again.ts) is reported as that file's. */
+function importsOne({ checkout, files }: TestRun, file: string, failed: ReadonlySet<string>): boolean {
+  const makers = [...failed].filter(one => !files.includes(one))
+  if (makers.length === 0) return false
+  const source = readFileSync(join(checkout, file), 'utf8')
+  return makers.some(maker => source.includes(`/${basename(maker)}'`))
+}
+
+/** What an outcome calls foo.js was compiled from foo.ts. */
+function sourceOf(file: string): string {
+  return file.replace(/\.js$/, '.ts')
 }
 
 /** The same tests on the running kernel, as whoever we are. */
