@@ -134,7 +134,7 @@ function queues(target: TargetFacts, peer: PeerFacts): Step[] {
 
 /**
  * After XDP_TX the driver wakes the other end's NAPI only if that end has a program: with GRO alone the frames stay
- * in its ring, 256 a queue. Measured on 6.18; source: veth_xdp_flush(), which tests rcv_rq->xdp_prog, up to 7.3.
+ * in its ring, 256 a queue. Measured on 6.18; source: veth_xdp_flush(), which tests rcv_rq->xdp_prog, in 6.1, 6.12 and 7.3 alike.
  */
 function peerWakes({ release }: RedirectFacts, peer: PeerFacts): Step {
   const about = subjectOf(peer)

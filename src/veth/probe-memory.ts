@@ -1,5 +1,6 @@
 import { SystemError } from '../wire/errors.ts'
 import { ask, type Operation } from '../wire/operation.ts'
+import { isSince } from './napi-rule.ts'
 
 const PAUSE_MS = 50
 const ATTEMPTS = 10
@@ -29,6 +30,5 @@ function isOfMemory(error: unknown): boolean {
 
 function* countsMemory(): Operation<boolean> {
   const { release } = yield* ask<'self'>({ kind: 'self' })
-  const [major = 0, minor = 0] = release.split('.').map(Number)
-  return major < 5 || (major === 5 && minor < 11)
+  return !isSince(release, 5, 11)
 }
