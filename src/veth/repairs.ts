@@ -30,7 +30,7 @@ export function planRepairs(facts: RedirectFacts, losing: readonly Losing[]): Pl
   const steps: Repair[] = []
   if (names.includes('target up')) steps.push(ends.link('target up', 'target', 'up'))
   if (names.includes('peer up')) steps.push(ends.link('peer up', 'peer', 'up'))
-  if (!names.some(name => NAPI.includes(name))) return { steps, none: '' }
+  if (!names.some(name => NAPI.includes(name)) && !losesBits(ends)) return { steps, none: '' }
   const further = way.via === 'tx' || !groStartsNapi(facts.release) ? byProgram(ends) : byGro(ends, names)
   return typeof further === 'string'
     ? { steps: [], none: further }
@@ -59,12 +59,24 @@ function byGro(ends: Ends, names: readonly CheckName[]): readonly Repair[] {
   if (!program && peer.gro?.wanted === false) return [ends.gro('gro on')]
   // With GRO wanted, or a program, a peer that comes up has NAPI; what is left is the bit.
   const bitMissing = names.includes('takes redirects') || names.includes('takes fragments')
+  if (losesBits(ends) || (bitMissing && sendsOnTooMany(ends))) return [ends.channels()]
   if (!bitMissing) return peer.link.up ? [ends.gro('gro off and on')] : []
-  if ((peer.queues?.tx ?? 0) > (target.queues?.rx ?? Number.POSITIVE_INFINITY)) return [ends.channels()]
   if (!target.link.up) return []
   if (!peer.link.up && comesUpForBoth(facts.release)) return []
   // Switching GRO is nothing to a driver that runs a program.
   return program ? [ends.downAndUp()] : [ends.gro('gro off and on')]
+}
+
+/** Bits that are there, left over from when there were fewer queues, until an end comes up. Source: veth_open(). */
+function losesBits(ends: Ends): boolean {
+  const { facts, target, peer } = ends
+  const looksAgain = !target.link.up || (!peer.link.up && comesUpForBoth(facts.release))
+  return target.xdpFeatures !== null && looksAgain && sendsOnTooMany(ends)
+}
+
+/** Source: veth_set_xdp_features(). */
+function sendsOnTooMany({ target, peer }: Ends): boolean {
+  return target.queues !== null && peer.queues !== null && peer.queues.tx > target.queues.rx
 }
 
 /** Whether veth_open() computes the other end's bits too: commit 3f090039995f. Elsewhere it does no harm not to know. */

@@ -99,7 +99,8 @@ describe('the time limit', () => {
     const { perform, shim } = script()
     const begun = performance.now()
     await assert.rejects(perform(getOne(), { timeout: 20 }), { name: 'TimeoutError', code: 'ETIMEDOUT' })
-    assert.ok(performance.now() - begun >= 20)
+    // Node's timers count whole milliseconds, and may come that much early.
+    assert.ok(performance.now() - begun >= 19)
     assert.deepEqual(
       shim.calls.filter(call => !call.startsWith('read')),
       ['open 1', 'send 1', 'close 1'],

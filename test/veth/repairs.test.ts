@@ -73,6 +73,17 @@ describe('a bit that was left behind', () => {
     assert.deepEqual(actions(verdict), ['target up', 'set channels'])
   })
 
+  test('from when there were fewer queues is lost when an end comes up', () => {
+    const old = { queues: queues(1, 1) }
+    const many = { queues: queues(1, 3) }
+    const down = facts({ target: target(old, { flags: 0, numRxQueues: 4 }), peer: peer(many) })
+    assert.deepEqual([judge(down).code, actions(judge(down))], ['ENETDOWN', ['target up', 'set channels']])
+    const peerDown = (release: string) =>
+      facts({ release, target: target(old), peer: peer({ ...many, napi: seen(0) }, { flags: 0 }) })
+    assert.deepEqual(actions(judge(peerDown('6.18.44'))), ['peer up'])
+    assert.deepEqual(actions(judge(peerDown('7.3.4'))), ['peer up', 'set channels'])
+  })
+
   test('comes with enough queues, at the target where it has them', () => {
     const given = { peer: peer({ queues: queues(1, 3) }) }
     const few = target({ xdpFeatures: [], queues: queues(1, 1) }, { numRxQueues: 4 })

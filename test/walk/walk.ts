@@ -110,6 +110,7 @@ async function mend(
   try {
     const repair = target.repairRedirect({ mode, frameSize: size, allow: ALL, probe: true })
     assert.equal(repair.probe?.delivered, repair.probe?.sent)
+    assert.deepEqual(repair.steps, verdict.repairs, 'the repair took other steps than the verdict gives')
     repair.undo()
     assert.deepEqual([await settingsOf(target), await settingsOf(peer)], before, 'undo() left something')
     if (keep) target.repairRedirect({ mode, frameSize: size, allow: ALL })
@@ -132,8 +133,8 @@ function mendByHand(target: Device, mode: 'native' | 'generic', size: number): v
   const { repairs, summary } = target.explainRedirect({ mode, frameSize: size })
   if (repairs.length === 0 || repairs.some(({ action }) => action === 'native program')) return
   for (const { command } of repairs) execFileSync('sh', ['-c', command], { stdio: 'pipe' })
-  const { delivers } = target.explainRedirect({ mode, frameSize: size })
-  assert.equal(delivers, true, `typed in, this did not help: ${summary}`)
+  const after = target.explainRedirect({ mode, frameSize: size })
+  assert.equal(after.delivers, true, `typed in, this did not help: ${summary}\nafterwards: ${after.summary}`)
 }
 
 /** Frames that are too long; in several buffers before these were redirected; and before GRO meant NAPI a peer that cannot take a program. */
