@@ -28,7 +28,7 @@ export interface Landing {
   readonly arrived: number
   /** The kernel's time for all that were sent, or null. */
   readonly nanoseconds: number | null
-  /** How many went on to the peer: taken by the target's driver, or in generic mode handed to it. */
+  /** How many went on to the peer: taken by the target's driver, or in generic mode not dropped by it. */
   readonly accepted: number
   readonly outcomes: readonly RedirectCount[]
 }
@@ -64,7 +64,7 @@ export function sendThrough(probe: Probe, { netns, device }: IndexRef): Operatio
 }
 
 function* sendInBursts(probe: Probe, longest: number, send: SendBurst): Operation<Landing> {
-  const before = yield* received(probe)
+  const before = yield* counted(probe)
   const patience = { milliseconds: PATIENCE_MS }
   let sent = 0
   let nanoseconds: number | null = 0
@@ -97,16 +97,18 @@ function* runLive(probe: Probe, program: number, count: number, sentBefore: numb
 function* land(
   probe: Probe,
   sending: Pick<Landing, 'sent' | 'nanoseconds'>,
-  before: number,
+  before: Counted,
   patience: { milliseconds: number },
 ): Operation<Landing> {
   for (let seen = -1; ; ) {
     // In this order: the peer has counted by then what had been accepted.
     const tally = yield* readRedirectTally(probe.counter)
-    const arrived = (yield* received(probe)) - before
-    const accepted = acceptedOf(probe.mode, tally)
+    const after = yield* counted(probe)
+    const arrived = after.arrived - before.arrived
+    const dropped = after.dropped - before.dropped
+    const accepted = acceptedOf(probe.mode, tally, dropped)
     const isOver = redirects(tally) >= sending.sent && isFlushed(probe.mode, tally) && arrived >= accepted
-    const now = redirects(tally) + inBatches(tally) + arrived
+    const now = redirects(tally) + inBatches(tally) + arrived + dropped
     if (now <= seen) patience.milliseconds--
     if (isOver || patience.milliseconds <= 0)
       return { ...sending, arrived, accepted, outcomes: tally.outcomes }
@@ -120,8 +122,11 @@ function redirects({ redirected, outcomes }: RedirectTally): number {
   return redirected + sum(outcomes, 'xdp:xdp_redirect_err', ({ refused }) => refused)
 }
 
-function acceptedOf(mode: Probe['mode'], { redirected, outcomes }: RedirectTally): number {
-  return mode === 'generic' ? redirected : sum(outcomes, 'xdp:xdp_devmap_xmit', ({ accepted }) => accepted)
+/** Of what veth_xmit() drops no tracepoint tells, only the target's counter: others' frames are counted there as well. */
+function acceptedOf(mode: Probe['mode'], { redirected, outcomes }: RedirectTally, dropped: number): number {
+  return mode === 'generic'
+    ? Math.max(0, redirected - dropped)
+    : sum(outcomes, 'xdp:xdp_devmap_xmit', ({ accepted }) => accepted)
 }
 
 /** In native mode what is redirected is queued first, and goes to the driver in batches. */
@@ -143,7 +148,15 @@ function sum(
   return sum
 }
 
-function* received({ peer }: Probe): Operation<number> {
-  const { stats } = yield* getLink(refOf(peer))
-  return Number(stats?.rxPackets ?? 0n)
+/** What both ends have counted so far, of whomever. */
+interface Counted {
+  readonly arrived: number
+  /** In generic mode, dropped by the target. */
+  readonly dropped: number
+}
+
+function* counted({ mode, target, peer }: Probe): Operation<Counted> {
+  const dropped = mode === 'generic' ? (yield* getLink(refOf(target))).stats?.txDropped : 0n
+  const arrived = (yield* getLink(refOf(peer))).stats?.rxPackets
+  return { arrived: Number(arrived ?? 0n), dropped: Number(dropped ?? 0n) }
 }

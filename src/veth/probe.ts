@@ -36,7 +36,10 @@ export interface ProbeOptions {
 /** What became of frames that an XDP program redirected. */
 export interface ProbeResult {
   readonly sent: number
-  /** By the peer's own counter of received packets. */
+  /**
+   * By the peer's own counter of received packets, and no more than were let through to it. In generic mode only a
+   * counter tells that: whatever the target drops meanwhile, of others' frames too, is taken off.
+   */
   readonly delivered: number
   /** The errno's name under which most frames were refused, null when none were. */
   readonly code: string | null
@@ -47,7 +50,7 @@ export interface ProbeResult {
   readonly nsPerFrame: number | null
   /** NAPI at the peer, looked at before the frames were sent; null where there is no way to see it. */
   readonly peerNapi: NapiSeen | null
-  /** How the redirects ended, by tracepoint and errno. Of what generic mode lets through there is no report. */
+  /** How the redirects ended, by tracepoint and errno. Of what generic mode hands to the driver there is no report. */
   readonly outcomes: readonly RedirectCount[]
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as promises from '../../src/index.ts'
 import {
   type AttachOptions,
@@ -225,6 +226,17 @@ for (const by of ['live frames', 'veth'] as const) {
     assert.equal((await long).delivered, 3000)
   })
 }
+
+test('what others send meanwhile does not pass for what generic mode has lost', root, async t => {
+  const { T, P } = pairIn(t)
+  P.setMtu(1000)
+  const target = promises.device('T', { netns: T.netns })
+  const others = target.probeRedirect({ frames: 3000, mode: 'generic' })
+  while (P.getLink().stats?.rxPackets === 0n) await sleep(1)
+  const { delivered } = await target.probeRedirect({ size: 1019, mode: 'generic' })
+  assert.equal(delivered, 0)
+  assert.ok((await others).delivered > 0)
+})
 
 test('nothing is changed in the namespaces of the veth', root, t => {
   const { T, P } = pairIn(t)
