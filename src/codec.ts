@@ -36,4 +36,11 @@ export { NETLINK_GENERIC, NETLINK_ROUTE, NLM_F } from './wire/netlink.ts'
 export { netnsFrom, OWN_NETNS } from './wire/netns.ts'
 export { type Answer, type Ask, ask, type Operation } from './wire/operation.ts'
 export { command, dump, get } from './wire/request.ts'
-export { Attributes, decodeAttributes, encodeAttributes, type Table, table } from './wire/table.ts'
+export {
+  type Attributes,
+  decodeAttributes,
+  encodeAttributes,
+  NO_UNKNOWN,
+  type Table,
+  table,
+} from './wire/table.ts'

@@ -1,6 +1,6 @@
 import { flag, type Kind, u32 } from '../wire/attribute.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from '../wire/netlink.ts'
-import { Attributes, table } from '../wire/table.ts'
+import { NO_UNKNOWN, table } from '../wire/table.ts'
 
 /** ETHTOOL_A_BITSET_*. Source: Documentation/networking/ethtool-netlink.rst, "Bit sets". */
 const A_BITSET = { NOMASK: 1, SIZE: 2, BITS: 3, VALUE: 4, MASK: 5 } as const
@@ -19,7 +19,8 @@ const words: Kind<Uint32Array> = {
 }
 
 /** A set of bits in the compact form; how many there are grows with kernels. */
-export class Bitset extends Attributes {
+export class Bitset {
+  unknown = NO_UNKNOWN
   /** The bits are a list: those not in it are not in the set either, and there is no mask. */
   noMask = false
   /** In bits. */

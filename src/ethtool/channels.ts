@@ -4,11 +4,12 @@ import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { ObjectQuestion, put, type Question } from '../wire/question.ts'
 import { command } from '../wire/request.ts'
-import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { encodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
 
 /** A device's queues in use, and how many it could use. Source: net/ethtool/channels.c (ETHTOOL_A_CHANNELS_*). */
-export class Channels extends Attributes {
+export class Channels {
+  unknown = NO_UNKNOWN
   rxMax = 0
   txMax = 0
   otherMax = 0

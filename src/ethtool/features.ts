@@ -3,7 +3,7 @@ import { quote } from '../wire/check-options.ts'
 import { type DeviceRef, deviceLabel } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
 import { command, get } from '../wire/request.ts'
-import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { encodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { BITSET, Bitset, bitsetOf, hasBit } from './bitset.ts'
 import { aliasesOf, type FeatureAlias, nearNames } from './feature-names.ts'
 import { A_HEADER, ETHTOOL_FLAG, ethtoolMessage, ethtoolReply } from './message.ts'
@@ -12,7 +12,8 @@ import { ETH_SS, getStringSet } from './string-set.ts'
 /** ETHTOOL_A_FEATURES_*. Source: net/ethtool/features.c. */
 export const A_FEATURES = { HW: 2, WANTED: 3, ACTIVE: 4, NOCHANGE: 5 } as const
 
-class FeaturesReply extends Attributes {
+class FeaturesReply {
+  unknown = NO_UNKNOWN
   /** value: can be changed; mask: exists. */
   hw = new Bitset()
   wanted = new Bitset()

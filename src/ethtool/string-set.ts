@@ -1,14 +1,15 @@
 import { nested, repeated, string, u32 } from '../wire/attribute.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { get } from '../wire/request.ts'
-import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { encodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { A_HEADER, ethtoolMessage, ethtoolReply } from './message.ts'
 
 /** enum ethtool_stringset, those that are the same for every device. Source: include/uapi/linux/ethtool.h. */
 export const ETH_SS = { FEATURES: 4 } as const
 
 /** ETHTOOL_A_STRINGS_STRING: one name and the bit it stands for. */
-class NamedBit extends Attributes {
+class NamedBit {
+  unknown = NO_UNKNOWN
   index = 0
   value = ''
 }
@@ -17,13 +18,15 @@ const NAMED_BIT = table<NamedBit>([
   [2, 'value', string],
 ])
 
-class Strings extends Attributes {
+class Strings {
+  unknown = NO_UNKNOWN
   strings: NamedBit[] = []
 }
 const STRINGS = table<Strings>([[1, 'strings', repeated(nested(NamedBit, NAMED_BIT))]])
 
 /** ETHTOOL_A_STRINGSETS_STRINGSET. */
-class StringSet extends Attributes {
+class StringSet {
+  unknown = NO_UNKNOWN
   id = 0
   strings: Strings | null = null
 }
@@ -32,13 +35,15 @@ const STRING_SET = table<StringSet>([
   [3, 'strings', nested(Strings, STRINGS)],
 ])
 
-class StringSets extends Attributes {
+class StringSets {
+  unknown = NO_UNKNOWN
   sets: StringSet[] = []
 }
 const STRING_SETS = table<StringSets>([[1, 'sets', repeated(nested(StringSet, STRING_SET))]])
 
 /** ETHTOOL_MSG_STRSET_GET and its reply. */
-class StringSetReply extends Attributes {
+class StringSetReply {
+  unknown = NO_UNKNOWN
   stringSets: StringSets | null = null
 }
 const STRING_SET_REPLY = table<StringSetReply>(

@@ -5,7 +5,7 @@ import { NETLINK_GENERIC } from '../wire/netlink.ts'
 import { OWN_NETNS } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { get } from '../wire/request.ts'
-import { Attributes, decodeAttributes, table } from '../wire/table.ts'
+import { decodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 
 /** The controller's own fixed numbers. Source: include/uapi/linux/genetlink.h. */
 const GENL_ID_CTRL = 0x10
@@ -25,7 +25,8 @@ export interface FamilyName {
 }
 
 /** A registered family. Its id is given at registration and the same in every network namespace. */
-class Family extends Attributes {
+class Family {
+  unknown = NO_UNKNOWN
   id = 0
   name = ''
 }

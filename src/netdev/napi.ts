@@ -6,11 +6,12 @@ import { NLM_F } from '../wire/netlink.ts'
 import type { Operation } from '../wire/operation.ts'
 import { CountQuestion, type Question } from '../wire/question.ts'
 import { dump } from '../wire/request.ts'
-import { Attributes, encodeAttributes, table } from '../wire/table.ts'
+import { encodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { netdevMessage, netdevReply } from './message.ts'
 
 /** One NAPI instance of a device. Source: Documentation/netlink/specs/netdev.yaml (NETDEV_A_NAPI_*). */
-export class Napi extends Attributes {
+export class Napi {
+  unknown = NO_UNKNOWN
   index = 0
   /** Unique in the machine. */
   id = 0

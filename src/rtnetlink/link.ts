@@ -12,13 +12,14 @@ import {
 } from '../wire/attribute.ts'
 import { DecodeError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
-import { Attributes, decodeAttributes, table } from '../wire/table.ts'
+import { decodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { type LinkStats, stats64 } from './link-stats.ts'
 import { IFF, IFINFOMSG_SIZE, IFLA, IFLA_INFO } from './numbers.ts'
 import { XDP, XdpState } from './xdp-state.ts'
 
 /** IFLA_LINKINFO: which driver made the link, and its own attributes as they came. */
-export class LinkInfo extends Attributes {
+export class LinkInfo {
+  unknown = NO_UNKNOWN
   /** 'veth', 'bridge', 'vlan' …, '' for hardware. */
   kind = ''
   /** IFLA_INFO_DATA, undecoded; what it holds depends on the kind. */
@@ -39,7 +40,8 @@ export const LINK_INFO = table<LinkInfo>(
 )
 
 /** IFLA_PROP_LIST. */
-class PropertyList extends Attributes {
+class PropertyList {
+  unknown = NO_UNKNOWN
   altNames: string[] = []
 }
 const PROPERTY_LIST = table<PropertyList>([[IFLA.ALT_IFNAME, 'altNames', repeated(string)]])
@@ -52,7 +54,8 @@ const altNames: Kind<string[]> = {
 }
 
 /** A network device. Source: include/uapi/linux/if_link.h, net/core/rtnetlink.c (rtnl_fill_ifinfo). */
-export class Link extends Attributes {
+export class Link {
+  unknown = NO_UNKNOWN
   index = 0
   /** ifi_type: ARPHRD_*, 1 for Ethernet. */
   type = 0

@@ -4,7 +4,7 @@ import { NETLINK_ROUTE } from '../wire/netlink.ts'
 import { type Netns, netnsPid } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { ObjectQuestion, put, type Question } from '../wire/question.ts'
-import { Attributes, decodeAttributes, table } from '../wire/table.ts'
+import { decodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
 import { RTM } from './numbers.ts'
 
 /** Source: include/uapi/linux/net_namespace.h. */
@@ -15,7 +15,8 @@ const NOT_ASSIGNED = -1
 const RTGENMSG_SIZE = 4
 
 /** The id by which one namespace knows another: ids count per namespace, and only pairs in use have one. */
-class NetnsId extends Attributes {
+class NetnsId {
+  unknown = NO_UNKNOWN
   nsid = NOT_ASSIGNED
 }
 const NETNS_ID = table<NetnsId>([[NETNSA.NSID, 'nsid', s32]])

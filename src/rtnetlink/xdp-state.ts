@@ -1,5 +1,5 @@
 import { type Kind, s32, u8, u32 } from '../wire/attribute.ts'
-import { Attributes, table } from '../wire/table.ts'
+import { NO_UNKNOWN, table } from '../wire/table.ts'
 
 /** Attributes inside IFLA_XDP. Source: include/uapi/linux/if_link.h. */
 export const IFLA_XDP = {
@@ -33,7 +33,8 @@ const mode: Kind<XdpMode> = {
 }
 
 /** What is attached to a link; program ids are 0 where there is none. */
-export class XdpState extends Attributes {
+export class XdpState {
+  unknown = NO_UNKNOWN
   mode: XdpMode = 'none'
   /** The one program, or 0 when there are several. */
   programId = 0

@@ -10,11 +10,16 @@ export interface UnknownAttribute {
   readonly bytes: Uint8Array
 }
 
-/** What decodes from attributes: newer kernels send more than any table knows, and nothing is dropped. */
-export class Attributes {
-  unknown: readonly UnknownAttribute[] = NONE
+/**
+ * What decodes from attributes has a field `unknown`: newer kernels send more than any table knows, and nothing is
+ * dropped. It begins with this. Each class has the field itself: inherited it would cost tenfold to make an object.
+ */
+export const NO_UNKNOWN: readonly UnknownAttribute[] = Object.freeze([])
+
+/** An object with all that came beyond its table. */
+export interface Attributes {
+  readonly unknown: readonly UnknownAttribute[]
 }
-const NONE: readonly UnknownAttribute[] = Object.freeze([])
 
 /** Ties an attribute's number to a field of T and to how its payload is read; the compiler checks the pair. */
 export type Row<T> = {
@@ -95,7 +100,7 @@ export function decodeAttributes<T extends object>(
     const payload = at + NLA_HDRLEN
     const length = size - NLA_HDRLEN
     if (entry === undefined || length < entry.least || !hasSoundNest(entry, view, payload, at + size)) {
-      const kept = (object.unknown ?? NONE) as readonly UnknownAttribute[]
+      const kept = (object.unknown ?? NO_UNKNOWN) as readonly UnknownAttribute[]
       object.unknown = [...kept, { type, bytes: copy(view, payload, length) }]
     } else if (!entry.skipped) {
       const value = entry.kind.read(view, payload, length)
@@ -115,7 +120,7 @@ export function encodeAttributes<T>(writer: Writer, { rows }: Table<T>, values: 
     const list = kind.repeats === true ? (value as unknown as (typeof value)[]) : [value]
     for (const element of list) writer.attribute(type | nest, () => kind.write(writer, element))
   }
-  for (const { type, bytes } of (values as Partial<Attributes>).unknown ?? NONE) {
+  for (const { type, bytes } of (values as Partial<Attributes>).unknown ?? NO_UNKNOWN) {
     writer.attribute(type, () => writer.raw(bytes))
   }
 }

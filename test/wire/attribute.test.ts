@@ -14,7 +14,7 @@ import {
   u64,
   uint,
 } from '../../src/wire/attribute.ts'
-import { Attributes, table } from '../../src/wire/table.ts'
+import { NO_UNKNOWN, table } from '../../src/wire/table.ts'
 import { Writer } from '../../src/wire/writer.ts'
 import { hex, notLittleEndian } from '../tools/attributes.ts'
 
@@ -126,7 +126,8 @@ describe('bytes', () => {
 })
 
 describe('a list', { skip: notLittleEndian }, () => {
-  class Point extends Attributes {
+  class Point {
+    unknown = NO_UNKNOWN
     x = 0
   }
   const points = listOf(nested(Point, table<Point>([[1, 'x', u32]])))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { bytes, flag, listOf, nested, repeated, string, u8, u16, u32 } from '../../src/wire/attribute.ts'
 import { DecodeError } from '../../src/wire/errors.ts'
-import { Attributes, table } from '../../src/wire/table.ts'
+import { NO_UNKNOWN, table } from '../../src/wire/table.ts'
 import {
   attributesOf,
   decoded,
@@ -12,7 +12,8 @@ import {
   withDirtyPadding,
 } from '../tools/attributes.ts'
 
-class Wheel extends Attributes {
+class Wheel {
+  unknown = NO_UNKNOWN
   size = 0
   maker = ''
 }
@@ -21,7 +22,8 @@ const WHEEL = table<Wheel>([
   [2, 'maker', string],
 ])
 
-class Vehicle extends Attributes {
+class Vehicle {
+  unknown = NO_UNKNOWN
   name = ''
   doors = 0
   weight = 0
