@@ -1,8 +1,21 @@
+import type { GroState } from '../ethtool/gro.ts'
 import { printable } from '../wire/device-ref.ts'
 import type { PeerFacts, RedirectFacts, TargetFacts } from './facts.ts'
 import { longestFrame } from './frame-room.ts'
 import { groStartsNapi, hasNapi, hasNativeProgram, napiRule } from './napi-rule.ts'
-import { at, FLAGS, fact, type Loss, passed, type Step, step, subjectOf, unknown } from './step.ts'
+import type { Queues } from './queues.ts'
+import {
+  at,
+  FLAGS,
+  fact,
+  type Loss,
+  passed,
+  type Step,
+  type Subject,
+  step,
+  subjectOf,
+  unknown,
+} from './step.ts'
 import { room, tooLong } from './target-steps.ts'
 import type { Place } from './verdict.ts'
 
@@ -13,34 +26,21 @@ export function peerSteps(facts: RedirectFacts, target: TargetFacts): Step[] {
     const why = unreachable?.message ?? `${printable(target.link.name)} has lost its peer`
     return [...carrier(facts, target), unknown('peer reached', subjectOf(target), false, why, why)]
   }
-  const outside =
-    unreachable === null
-      ? []
-      : [
-          fact(
-            'peer reached',
-            subjectOf(target),
-            false,
-            `${unreachable.message}; seen by IFLA_TARGET_NETNSID`,
-          ),
-        ]
-  if (way.mode === 'generic')
-    return [...outside, peerUp(facts, target, peer), frameFitsPeer(facts, target, peer)]
-  return [
-    ...outside,
-    peerUp(facts, target, peer),
-    ...gro(peer),
-    fact(
-      'peer native program',
-      subjectOf(peer),
-      hasNativeProgram(peer.link),
-      `RTM_GETLINK: IFLA_XDP says ${peer.link.xdp?.mode ?? 'none'}`,
-    ),
-    peerNapi(facts, target, peer),
-    ...queues(target, peer),
-    ...(way.via === 'tx' ? [peerWakes(facts, peer)] : []),
-    frameFitsPeer(facts, target, peer),
-  ]
+  const about = subjectOf(peer)
+  const steps: Step[] = []
+  if (unreachable !== null) {
+    const evidence = `${unreachable.message}; seen by IFLA_TARGET_NETNSID`
+    steps.push(fact('peer reached', subjectOf(target), false, evidence))
+  }
+  steps.push(peerUp(facts, target, peer, about))
+  if (way.mode === 'native') {
+    if (peer.gro !== null) steps.push(gro(peer.gro, about))
+    steps.push(program(peer, about), peerNapi(facts, target, peer, about))
+    if (peer.queues !== null) steps.push(queues(peer.queues, target, about))
+    if (way.via === 'tx') steps.push(peerWakes(facts, peer, about))
+  }
+  steps.push(frameFitsPeer(facts, target, peer, about))
+  return steps
 }
 
 /** Nothing else is known of the peer; but a veth that is up has a carrier exactly while its peer is up. Source: veth_open(). */
@@ -82,24 +82,26 @@ function lostInGeneric(target: TargetFacts, because: string): Loss {
   return { code: null, where: { function: 'veth_xmit', tracepoint: null, counter }, because }
 }
 
-function peerUp(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
+function peerUp(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts, about: Subject): Step {
   const { up, name } = peer.link
-  if (up) return passed('peer up', subjectOf(peer), up, FLAGS)
+  if (up) return passed('peer up', about, up, FLAGS)
   const because = `its peer ${printable(name)} is down`
   const loss =
     facts.way.mode === 'generic' ? lostInGeneric(target, because) : refusedByPeer(facts, target, because)
-  return step('peer up', subjectOf(peer), up, up, FLAGS, loss)
+  return step('peer up', about, up, up, FLAGS, loss)
 }
 
-function gro(peer: PeerFacts): Step[] {
-  if (peer.gro === null) return []
-  const { wanted, active } = peer.gro
+function gro({ wanted, active }: GroState, about: Subject): Step {
   const evidence = `ETHTOOL_MSG_FEATURES_GET: rx-gro wanted ${wanted}, active ${active}`
-  return [fact('peer GRO', subjectOf(peer), wanted, evidence)]
+  return fact('peer GRO', about, wanted, evidence)
 }
 
-function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
-  const about = subjectOf(peer)
+function program({ link }: PeerFacts, about: Subject): Step {
+  const evidence = `RTM_GETLINK: IFLA_XDP says ${link.xdp?.mode ?? 'none'}`
+  return fact('peer native program', about, hasNativeProgram(link), evidence)
+}
+
+function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts, about: Subject): Step {
   const { napi, queues: inUse } = peer
   const has = hasNapi(facts.release, peer)
   if (has === null) {
@@ -122,22 +124,19 @@ function peerNapi(facts: RedirectFacts, target: TargetFacts, peer: PeerFacts): S
 }
 
 /** Attaching to the peer needs as many receive queues there; the target's xdp-features need it the other way round. */
-function queues(target: TargetFacts, peer: PeerFacts): Step[] {
-  if (peer.queues === null) return []
-  const { tx, evidence } = peer.queues
+function queues({ tx, evidence }: Queues, target: TargetFacts, about: Subject): Step {
   const against =
     target.queues === null
       ? ''
       : `; ${target.queues.rx} receive queues at the target (${target.queues.evidence})`
-  return [fact('peer tx queues', subjectOf(peer), tx, `${evidence}${against}`)]
+  return fact('peer tx queues', about, tx, `${evidence}${against}`)
 }
 
 /**
  * After XDP_TX the driver wakes the other end's NAPI only if that end has a program: with GRO alone the frames stay
  * in its ring, 256 a queue. Measured on 6.18; source: veth_xdp_flush(), which tests rcv_rq->xdp_prog, in 6.1, 6.12 and 7.3 alike.
  */
-function peerWakes({ release }: RedirectFacts, peer: PeerFacts): Step {
-  const about = subjectOf(peer)
+function peerWakes({ release }: RedirectFacts, peer: PeerFacts, about: Subject): Step {
   const ok = hasNativeProgram(peer.link) || !groStartsNapi(release)
   const evidence = 'veth_xdp_flush() wakes the other end only if that has a native program'
   const because = `its peer ${at(about)} has NAPI by GRO alone, which XDP_TX does not wake: frames stay in its ring`
@@ -145,10 +144,10 @@ function peerWakes({ release }: RedirectFacts, peer: PeerFacts): Step {
   return step('peer wakes', about, ok, ok, evidence, { code: null, where, because })
 }
 
-function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFacts): Step {
+function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFacts, about: Subject): Step {
   const { mtu, name } = peer.link
   const longest = longestFrame(mtu)
-  if (way.frameSize <= longest) return passed('frame fits peer', subjectOf(peer), way.frameSize, room(mtu))
+  if (way.frameSize <= longest) return passed('frame fits peer', about, way.frameSize, room(mtu))
   const because = tooLong(way.frameSize, longest, name, mtu)
   const where: Place =
     way.via === 'tx'
@@ -163,5 +162,5 @@ function frameFitsPeer({ way }: RedirectFacts, target: TargetFacts, peer: PeerFa
           counter: `tx_queue_N_xdp_xmit_errors of ${printable(target.link.name)}`,
         }
   const loss = way.mode === 'generic' ? lostInGeneric(target, because) : { code: null, where, because }
-  return step('frame fits peer', subjectOf(peer), way.frameSize, false, room(mtu), loss)
+  return step('frame fits peer', about, way.frameSize, false, room(mtu), loss)
 }

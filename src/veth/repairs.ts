@@ -2,7 +2,7 @@ import { netnsLabel } from '../wire/netns.ts'
 import type { PeerFacts, RedirectFacts, TargetFacts } from './facts.ts'
 import { groStartsNapi, hasGenericProgram, hasNativeProgram, isSince } from './napi-rule.ts'
 import type { VethEnd } from './peer.ts'
-import { inNetns } from './shell-command.ts'
+import { inNetns, quoted } from './shell-command.ts'
 import type { Losing } from './step.ts'
 import { type CheckName, type Repair, type RepairAction, TO_BE_ALLOWED } from './verdict.ts'
 
@@ -127,11 +127,11 @@ class Ends {
 
   gro(action: 'gro on' | 'gro off and on'): Repair {
     const states = action === 'gro on' ? ['on'] : ['off', 'on']
-    const { name } = this.peer.link
+    const name = quoted(this.peer.link.name)
     return this.#repair(
       action,
       'peer',
-      states.map(state => ['ethtool', '-K', name, 'gro', state]),
+      states.map(state => `ethtool -K ${name} gro ${state}`),
     )
   }
 
@@ -140,16 +140,16 @@ class Ends {
     const rx = this.peer.queues?.tx ?? 1
     const tx = this.target.queues?.rx ?? 1
     return rx <= this.target.link.numRxQueues
-      ? this.#repair('set channels', 'target', [['ethtool', '-L', this.target.link.name, 'rx', `${rx}`]], {
+      ? this.#repair('set channels', 'target', [`ethtool -L ${quoted(this.target.link.name)} rx ${rx}`], {
           rx,
         })
-      : this.#repair('set channels', 'peer', [['ethtool', '-L', this.peer.link.name, 'tx', `${tx}`]], { tx })
+      : this.#repair('set channels', 'peer', [`ethtool -L ${quoted(this.peer.link.name)} tx ${tx}`], { tx })
   }
 
   nativeProgram(): Repair {
     const name = JSON.stringify(this.peer.link.name)
     const script = `import { device, xdpPass } from "veth-nl/sync"; device(${name}).attachXdp(xdpPass())`
-    return this.#repair('native program', 'peer', [['node', '--input-type=module', '-e', script]])
+    return this.#repair('native program', 'peer', [`node --input-type=module -e ${quoted(script)}`])
   }
 
   downAndUp(): Repair {
@@ -157,8 +157,8 @@ class Ends {
     return this.#repair('target down and up', 'target', commands)
   }
 
-  #ip(end: Repair['end'], state: 'up' | 'down'): string[] {
-    return ['ip', 'link', 'set', 'dev', this.#end(end).link.name, state]
+  #ip(end: Repair['end'], state: 'up' | 'down'): string {
+    return `ip link set dev ${quoted(this.#end(end).link.name)} ${state}`
   }
 
   #end(end: Repair['end']): VethEnd {
@@ -168,7 +168,7 @@ class Ends {
   #repair(
     action: RepairAction,
     end: Repair['end'],
-    commands: readonly string[][],
+    commands: readonly string[],
     channels: Repair['channels'] = null,
   ): Repair {
     const { netns, link } = this.#end(end)
@@ -177,7 +177,7 @@ class Ends {
       end,
       device: link.name,
       netns: netnsLabel(netns),
-      command: commands.map(words => inNetns(netns, words, this.facts.pid)).join('; '),
+      command: commands.map(command => inNetns(netns, command, this.facts.pid)).join('; '),
       mustBeAllowed: TO_BE_ALLOWED.some(one => one === action),
       channels,
     }

@@ -1,21 +1,19 @@
-import { type Netns, netnsName, netnsPid } from '../wire/netns.ts'
+import { type Netns, netnsName, netnsPid, ownDescriptor } from '../wire/netns.ts'
 
-/** A command line to be run in a namespace, by the tools that an administrator has. */
-export function inNetns(netns: Netns, words: readonly string[], ownPid: number): string {
-  return [...entering(netns, ownPid), ...words].map(quoted).join(' ')
-}
-
-function entering(netns: Netns, ownPid: number): string[] {
-  if (netns.path === '') return []
+/** A command to be run in a namespace, by the tools that an administrator has. */
+export function inNetns(netns: Netns, command: string, ownPid: number): string {
+  if (netns.path === '') return command
   const name = netnsName(netns)
-  if (name !== null) return ['ip', 'netns', 'exec', name]
+  if (name !== null) return `ip netns exec ${quoted(name)} ${command}`
   const pid = netnsPid(netns)
-  if (pid !== null) return ['nsenter', '-t', String(pid), '-n']
-  return ['nsenter', `--net=${netns.path.replace('/proc/self/', `/proc/${ownPid}/`)}`]
+  if (pid !== null) return `nsenter -t ${pid} -n ${command}`
+  const fd = ownDescriptor(netns)
+  const option = fd === null ? quoted(`--net=${netns.path}`) : `--net=/proc/${ownPid}/fd/${fd}`
+  return `nsenter ${option} ${command}`
 }
 
-/** For a shell. Whoever may name a device may put anything into the name but blanks, '/' and ':'. */
-function quoted(word: string): string {
+/** A word as a shell takes it. Whoever may name a device may put anything into the name but blanks, '/' and ':'. */
+export function quoted(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word
   if (/^[\x20-\x7e]*$/.test(word)) return `'${word.replaceAll("'", "'\\''")}'`
   const bytes = new TextEncoder().encode(word)

@@ -2,17 +2,35 @@ import { printable } from '../wire/device-ref.ts'
 import type { RedirectFacts, TargetFacts } from './facts.ts'
 import { longestFrame, takesFrame } from './frame-room.ts'
 import { isSince } from './napi-rule.ts'
-import { FLAGS, fact, type Loss, passed, refusedBy, type Step, step, subjectOf, unknown } from './step.ts'
+import {
+  FLAGS,
+  fact,
+  type Loss,
+  passed,
+  refusedBy,
+  type Step,
+  type Subject,
+  step,
+  subjectOf,
+  unknown,
+} from './step.ts'
 import type { Place } from './verdict.ts'
 
 /** What the kernel looks at before a frame is queued for the target, in its order. */
 export function targetSteps(facts: RedirectFacts, target: TargetFacts): Step[] {
   const { way } = facts
-  const kind = fact('kind', subjectOf(target), kindOf(target), 'RTM_GETLINK: IFLA_INFO_KIND')
-  if (way.via === 'tx') return [kind, ownProgram(facts, target), upToReceive(target)]
-  const native =
-    way.mode === 'native' ? [takesRedirects(facts, target), ...takesFragments(facts, target)] : []
-  return [kind, ...native, targetUp(facts, target), frameFitsTarget(facts, target)]
+  const about = subjectOf(target)
+  const steps = [fact('kind', about, kindOf(target), 'RTM_GETLINK: IFLA_INFO_KIND')]
+  if (way.via === 'tx') {
+    steps.push(ownProgram(facts, target, about), upToReceive(target, about))
+    return steps
+  }
+  if (way.mode === 'native') {
+    steps.push(takesRedirects(facts, target, about))
+    if (way.multiBuffer) steps.push(...takesFragments(facts, target, about))
+  }
+  steps.push(targetUp(facts, target, about), frameFitsTarget(facts, target, about))
+  return steps
 }
 
 export function kindOf({ link }: TargetFacts): string {
@@ -27,8 +45,7 @@ function refusal({ way }: RedirectFacts, code: string, fn: string, because: stri
   return { code, where: refusedBy(fn), because }
 }
 
-function takesRedirects(facts: RedirectFacts, target: TargetFacts): Step {
-  const about = subjectOf(target)
+function takesRedirects(facts: RedirectFacts, target: TargetFacts, about: Subject): Step {
   const { xdpFeatures } = target
   if (xdpFeatures === null) {
     const evidence = 'no netdev family (Linux 6.3): this kernel has no xdp-features to check'
@@ -62,10 +79,8 @@ function whyNoBit(facts: RedirectFacts, target: TargetFacts, features: readonly 
 }
 
 /** Frames of several buffers: since 5.18, redirected since 6.3. */
-function takesFragments(facts: RedirectFacts, target: TargetFacts): Step[] {
-  const { way, release } = facts
-  if (!way.multiBuffer) return []
-  const about = subjectOf(target)
+function takesFragments(facts: RedirectFacts, target: TargetFacts, about: Subject): Step[] {
+  const { release } = facts
   if (!isSince(release, 6, 3)) {
     const because = 'before Linux 6.3 xdp_do_redirect() refuses frames of several buffers, and traces nothing'
     const where: Place = { function: 'xdp_do_redirect', tracepoint: null, counter: null }
@@ -89,17 +104,16 @@ function takesFragments(facts: RedirectFacts, target: TargetFacts): Step[] {
   ]
 }
 
-function targetUp(facts: RedirectFacts, target: TargetFacts): Step {
+function targetUp(facts: RedirectFacts, target: TargetFacts, about: Subject): Step {
   const { up, name } = target.link
-  if (up) return passed('target up', subjectOf(target), up, FLAGS)
+  if (up) return passed('target up', about, up, FLAGS)
   const loss = refusal(facts, 'ENETDOWN', 'xdp_ok_fwd_dev', `${printable(name)} is down`)
-  return step('target up', subjectOf(target), up, up, FLAGS, loss)
+  return step('target up', about, up, up, FLAGS, loss)
 }
 
-function frameFitsTarget(facts: RedirectFacts, target: TargetFacts): Step {
+function frameFitsTarget(facts: RedirectFacts, target: TargetFacts, about: Subject): Step {
   const { link } = target
   const { frameSize } = facts.way
-  const about = subjectOf(target)
   const takes = takesFrame(frameSize, link)
   if (takes === null) {
     const because = `how long frames may be that ${printable(link.name)} takes depends on a header which is not Ethernet's and whose length is not told (ifi_type ${link.type}, mtu ${link.mtu})`
@@ -125,15 +139,15 @@ export function room(mtu: number): string {
   return `RTM_GETLINK: mtu ${mtu}, so frames of up to ${longestFrame(mtu)} bytes`
 }
 
-function upToReceive(target: TargetFacts): Step {
+function upToReceive(target: TargetFacts, about: Subject): Step {
   const { up, name } = target.link
   const because = `${printable(name)} is down, so its program sees no frame`
-  return step('target up', subjectOf(target), up, up, FLAGS, { code: null, where: null, because })
+  return step('target up', about, up, up, FLAGS, { code: null, where: null, because })
 }
 
 /** XDP_TX is what a program on the device itself returns. */
-function ownProgram({ way }: RedirectFacts, target: TargetFacts): Step {
+function ownProgram({ way }: RedirectFacts, target: TargetFacts, about: Subject): Step {
   const mode = target.link.xdp?.mode ?? 'none'
   const judged = mode === way.mode || mode === 'multi' ? '' : `; judged as if one ran in ${way.mode} mode`
-  return fact('program', subjectOf(target), mode, `RTM_GETLINK: IFLA_XDP says ${mode}${judged}`)
+  return fact('program', about, mode, `RTM_GETLINK: IFLA_XDP says ${mode}${judged}`)
 }

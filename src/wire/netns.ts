@@ -59,21 +59,26 @@ export function netnsName(netns: Netns): string | null {
 }
 
 /** The process whose main thread is in it, where it is reached through that process, or null. */
-export function netnsPid(netns: Netns): number | null {
-  const pid = /^\/proc\/(\d+)\/ns\/net$/.exec(netns.path)?.[1]
-  return pid === undefined ? null : Number(pid)
+export function netnsPid({ path }: Netns): number | null {
+  return numberBetween('/proc/', path, '/ns/net')
 }
 
 /** The descriptor of this process by which it is reached, or null. */
 export function ownDescriptor({ path }: Netns): number | null {
-  if (!path.startsWith(OWN_DESCRIPTOR) || path.length === OWN_DESCRIPTOR.length) return null
-  let fd = 0
-  for (let i = OWN_DESCRIPTOR.length; i < path.length; i++) {
-    const digit = path.charCodeAt(i) - 0x30
+  return numberBetween(OWN_DESCRIPTOR, path, '')
+}
+
+/** The number that is all of a text between its two ends; null where it is none, or more than an int holds. */
+function numberBetween(start: string, text: string, end: string): number | null {
+  const last = text.length - end.length
+  if (last <= start.length || !text.startsWith(start) || !text.endsWith(end)) return null
+  let number = 0
+  for (let i = start.length; i < last; i++) {
+    const digit = text.charCodeAt(i) - 0x30
     if (digit < 0 || digit > 9) return null
-    fd = 10 * fd + digit
+    number = 10 * number + digit
   }
-  return fd <= 0x7fffffff ? fd : null
+  return number <= 0x7fffffff ? number : null
 }
 
 function pathFromString(ref: string): string {

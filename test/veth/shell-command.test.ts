@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { inNetns } from '../../src/veth/shell-command.ts'
+import { inNetns, quoted } from '../../src/veth/shell-command.ts'
 import { netnsFrom, OWN_NETNS } from '../../src/wire/netns.ts'
 
-const SHOW = ['ip', 'link', 'show', 'eth0']
+const SHOW = 'ip link show eth0'
 
 describe('a command for a shell', () => {
   for (const [what, netns, expected] of [
@@ -19,13 +19,13 @@ describe('a command for a shell', () => {
 
   for (const word of ['a;id;`id`#', '$(id)', "it's", '*', '~root', 'é', '\u001b[31m', 'a\nb', '\\', '']) {
     test(`hands ${JSON.stringify(word)} through bash as it is`, () => {
-      const command = inNetns(OWN_NETNS, ['printf', '%s', word], 1)
+      const command = inNetns(OWN_NETNS, `printf %s ${quoted(word)}`, 1)
       assert.equal(execFileSync('bash', ['-c', command], { encoding: 'utf8' }), word)
     })
   }
 
   test('shows no control character', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    assert.doesNotMatch(inNetns(OWN_NETNS, ['echo', '\u001b[31m\u0007'], 1), /[\x00-\x1f]/)
+    assert.doesNotMatch(quoted('\u001b[31m\u0007'), /[\x00-\x1f]/)
   })
 })
