@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batch, type Heard, SendBuffer } from './batch.ts'
+import { areReads, Batch, type Heard } from './batch.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -28,7 +28,7 @@ export class PromiseKernel implements AsyncKernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
-  readonly #out = new SendBuffer()
+  readonly #batches = new WeakMap<readonly NetlinkAsk[], Batch>()
   readonly #memory = new Map<string, unknown>()
   readonly #turns = new Turns()
 
@@ -124,14 +124,15 @@ export class PromiseKernel implements AsyncKernel {
   }
 
   async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<Heard[]> {
-    const batch = new Batch(questions, this.#shim, this.#sockets, this.#out)
+    const batch = this.#batches.get(questions) ?? new Batch(questions, this.#shim, this.#sockets)
+    this.#batches.set(questions, batch)
     try {
       return await this.#turns.take(
         done => {
-          const sockets = batch.begin()
-          const { sends, requests } = this.#out
+          batch.begin()
+          const { sends, count, requests } = batch
           const { bytes, datagrams } = this.#buffer
-          begin(this.#shim.exchangeTogether(sends, sockets, requests, bytes, datagrams, done), done)
+          begin(this.#shim.exchangeTogether(sends, count, requests, bytes, datagrams, done), done)
         },
         count => batch.take(this.#buffer, count),
         { signal, awaited: false },

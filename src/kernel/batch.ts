@@ -1,108 +1,145 @@
 import { closeSync } from 'node:fs'
-import { align4, LITTLE_ENDIAN, NLM_F, NLMSG_HDRLEN } from '../wire/netlink.ts'
+import { align4, LITTLE_ENDIAN, NLMSG_HDRLEN } from '../wire/netlink.ts'
 import { type Netns, ownDescriptor } from '../wire/netns.ts'
 import type { Answers, Failed, NetlinkAsk } from '../wire/operation.ts'
 import { Conversation } from './conversation.ts'
-import { nextSequence, type ReceiveBuffer } from './netlink.ts'
+import { firstOfSequences, type ReceiveBuffer } from './netlink.ts'
 import { currentInode, openNetnsForMessage } from './netns-files.ts'
 import type { Shim } from './shim.ts'
 import type { Socket, Sockets } from './sockets.ts'
 
-/** What is sent in one crossing; shared by all batches of a kernel, one at a time. */
-export class SendBuffer {
-  readonly requests = new Uint8Array(8 * 1024)
-  readonly view = new DataView(this.requests.buffer)
-  /** What exchangeTogether() wants to know of each socket. */
-  readonly sends = new Uint32Array(SEND_WORDS * 16)
-}
+/** What exchangeTogether() wants to know of each socket. */
 const SEND_WORDS = 7
 /** -1 as a word: no descriptor to look at. */
 const NONE = 0xffffffff
 
-/** Only what reads can be put again where its answer is lost. */
-export function areReads(questions: readonly NetlinkAsk[]): boolean {
-  return questions.every(question => !question.writes)
-}
-
 /** An answer; null where the question is to be put alone. */
 export type Heard = Answers['netlink'] | Failed | null
 
+/** Questions that follow each other for one namespace and protocol: they share a socket and a datagram. */
+interface Run {
+  readonly place: Place
+  readonly protocol: number
+  readonly from: number
+  readonly to: number
+  /** While they are put. */
+  socket: Socket | null
+}
+
+/** One of the namespaces. */
+interface Place {
+  readonly netns: Netns
+  /** A descriptor of ours, which the shim looks at when everything is sent; null: its path is looked up before. */
+  readonly own: number | null
+  inode: number
+}
+
+/** Where a descriptor goes that is opened each time. */
+interface Hole {
+  readonly at: number
+  readonly of: Netns
+}
+
 /**
- * Several reads in one crossing into the shim. Those for one namespace and protocol that follow each other share a
- * socket and a datagram. What does not come through (a socket closed meanwhile, a datagram too long, a long dump) is the
- * caller's to put alone: here nothing waits, and nothing is tried twice.
+ * Several reads in one crossing into the shim, laid out once to be put again and again, one time after the other. What
+ * does not come through (a socket closed meanwhile, a datagram too long, a long dump) is the caller's to put alone: here
+ * nothing waits, and nothing is tried twice.
  */
 export class Batch {
-  readonly #questions: readonly NetlinkAsk[]
+  readonly requests: Uint8Array
+  /** What exchangeTogether() wants to know of each socket. */
+  readonly sends: Uint32Array
+  readonly count: number
   readonly #shim: Shim
   readonly #sockets: Sockets
-  readonly #out: SendBuffer
+  readonly #view: DataView
   readonly #conversations: Conversation[] = []
-  /** By question, some more than once. */
-  readonly #socketOf: Socket[] = []
+  /** Where each question is among the requests; behind them, where they end. */
+  readonly #offsets = [0]
+  readonly #runs: Run[] = []
+  readonly #places: Place[] = []
+  readonly #holes: Hole[] = []
   readonly #opened: number[] = []
-  /** The namespaces that have come up, and which they are. */
-  readonly #paths: string[] = []
-  readonly #inodes: number[] = []
 
-  constructor(questions: readonly NetlinkAsk[], shim: Shim, sockets: Sockets, out: SendBuffer) {
-    this.#questions = questions
+  constructor(questions: readonly NetlinkAsk[], shim: Shim, sockets: Sockets) {
     this.#shim = shim
     this.#sockets = sockets
-    this.#out = out
+    for (const { bytes } of questions) this.#offsets.push(this.#offsets.at(-1)! + align4(bytes.length))
+    this.requests = new Uint8Array(this.#offsets.at(-1)!)
+    this.#view = new DataView(this.requests.buffer)
+    for (let i = 0; i < questions.length; ) i = this.#layRun(questions, i)
+    for (const [i, question] of questions.entries()) this.#layQuestion(question, this.#offsets[i]!)
+    this.count = this.#runs.length
+    this.sends = new Uint32Array(SEND_WORDS * this.count)
+    for (const [i, run] of this.#runs.entries()) this.#laySend(run, SEND_WORDS * i)
   }
 
-  /** Writes down what is to be sent, and returns on how many sockets. 0: not possible. */
-  begin(): number {
-    const { requests, view, sends } = this.#out
-    let at = 0
-    let words = -SEND_WORDS
-    let socket: Socket | null = null
-    let before: NetlinkAsk | null = null
-    for (const question of this.#questions) {
-      const { bytes, netns, protocol, descriptors } = question
-      const length = align4(bytes.length)
-      if (at + length > requests.length) return 0
-      if (socket === null || protocol !== before!.protocol || !isSame(netns, before!.netns)) {
-        words += SEND_WORDS
-        if (words === sends.length) return 0
-        socket = this.#socket(netns, protocol, words)
-      }
-      before = question
-      this.#socketOf.push(socket)
-      requests.set(bytes, at)
-      for (const [offset, of] of descriptors) view.setInt32(at + offset, this.#descriptor(of), LITTLE_ENDIAN)
-      const sequence = nextSequence()
-      view.setUint32(at + 8, sequence, LITTLE_ENDIAN)
-      const flags = view.getUint16(at + 6, LITTLE_ENDIAN)
-      this.#conversations.push(new Conversation(sequence, flags, question.each))
-      sends[words + 2]! += length
-      sends[words + 3]! += flags & NLM_F.ACK ? 2 : 1
-      at += length
-    }
-    return words / SEND_WORDS + 1
+  /** Returns where it ends. */
+  #layRun(questions: readonly NetlinkAsk[], from: number): number {
+    const { netns, protocol } = questions[from]!
+    let to = from + 1
+    while (
+      to < questions.length &&
+      questions[to]!.protocol === protocol &&
+      isSame(questions[to]!.netns, netns)
+    )
+      to++
+    this.#runs.push({ place: this.#placeOf(netns), protocol, from, to, socket: null })
+    return to
   }
 
-  /** Takes one, and writes down how it is known to be in the right namespace. */
-  #socket(netns: Netns, protocol: number, words: number): Socket {
-    const seen = this.#paths.indexOf(netns.path)
-    const own = netns.inode === null ? null : ownDescriptor(netns)
-    let inode = seen >= 0 ? this.#inodes[seen]! : -1
-    const isNew = seen < 0 || (own !== null && inode !== netns.inode)
-    if (isNew) {
-      // That a descriptor of ours stands for that namespace is looked at when everything is sent.
-      inode = own === null ? currentInode(netns, this.#shim) : netns.inode!
-      this.#paths.push(netns.path)
-      this.#inodes.push(inode)
+  #placeOf(netns: Netns): Place {
+    const known = this.#places.find(place => isSame(place.netns, netns))
+    if (known !== undefined) return known
+    // That a descriptor of ours stands for that namespace can only be checked where it is known which it was.
+    const place: Place = {
+      netns,
+      own: netns.inode === null ? null : ownDescriptor(netns),
+      inode: netns.inode ?? 0,
     }
-    const socket = this.#sockets.take(netns, protocol, inode)
-    const { sends } = this.#out
-    setTwoWords(sends, words, socket.slot)
-    sends[words + 2] = 0
-    sends[words + 3] = 0
-    sends[words + 4] = isNew && own !== null ? own : NONE
-    setTwoWords(sends, words + 5, inode)
-    return socket
+    this.#places.push(place)
+    return place
+  }
+
+  #layQuestion({ bytes, descriptors, each }: NetlinkAsk, at: number): void {
+    this.requests.set(bytes, at)
+    this.#conversations.push(new Conversation(this.#view.getUint16(at + 6, LITTLE_ENDIAN), each))
+    for (const [offset, of] of descriptors) {
+      // One of our own is as good as a second one, where that namespace is asked something too.
+      const own = this.#places.find(place => isSame(place.netns, of))?.own ?? null
+      if (own === null) this.#holes.push({ at: at + offset, of })
+      else this.#view.setInt32(at + offset, own, LITTLE_ENDIAN)
+    }
+  }
+
+  #laySend({ place, from, to }: Run, at: number): void {
+    const { sends } = this
+    sends[at + 2] = this.#offsets[to]! - this.#offsets[from]!
+    for (let i = from; i < to; i++) sends[at + 3]! += this.#conversations[i]!.ends
+    const isFirst = this.#runs.find(run => run.place === place)!.from === from
+    sends[at + 4] = isFirst && place.own !== null ? place.own : NONE
+    setTwoWords(sends, at + 5, place.inode)
+  }
+
+  /** Takes the sockets, and numbers the questions anew. To be followed by end(), also where it fails. */
+  begin(): void {
+    const [places, runs, conversations] = [this.#places, this.#runs, this.#conversations]
+    for (const place of places) if (place.own === null) place.inode = currentInode(place.netns, this.#shim)
+    for (let i = 0; i < runs.length; i++) {
+      const run = runs[i]!
+      run.socket = this.#sockets.take(run.place.netns, run.protocol, run.place.inode)
+      setTwoWords(this.sends, SEND_WORDS * i, run.socket.slot)
+    }
+    for (const { at, of } of this.#holes) {
+      const fd = openNetnsForMessage(of)
+      this.#opened.push(fd)
+      this.#view.setInt32(at, fd, LITTLE_ENDIAN)
+    }
+    const first = firstOfSequences(conversations.length)
+    for (let i = 0; i < conversations.length; i++) {
+      this.#view.setUint32(this.#offsets[i]! + 8, first + i, LITTLE_ENDIAN)
+      conversations[i]!.begin(first + i)
+    }
   }
 
   /** The answers in order; null for what is to be put alone. */
@@ -120,14 +157,15 @@ export class Batch {
     })
   }
 
-  /** Gives back the sockets on which everything has been said. To be called once, whatever happened. */
+  /** Gives back the sockets on which everything has been said. To be called once for each begin(), whatever happened. */
   end(): void {
-    for (const fd of this.#opened) closeSync(fd)
-    const sockets = this.#socketOf
-    for (let i = 0; i < sockets.length; ) {
-      const socket = sockets[i]!
+    while (this.#opened.length > 0) closeSync(this.#opened.pop()!)
+    for (const run of this.#runs) {
+      const { socket, from, to } = run
+      if (socket === null) continue
+      run.socket = null
       let finished = true
-      for (; sockets[i] === socket; i++) finished &&= this.#conversations[i]?.finished === true
+      for (let i = from; i < to; i++) finished &&= this.#conversations[i]!.finished
       if (finished) this.#sockets.giveBack(socket)
       else this.#sockets.drop(socket)
     }
@@ -149,9 +187,8 @@ export class Batch {
       while (at + NLMSG_HDRLEN <= end) {
         const length = view.getUint32(at, LITTLE_ENDIAN)
         if (length < NLMSG_HDRLEN || at + length > end) break
-        const sequence = view.getUint32(at + 8, LITTLE_ENDIAN)
-        const conversation = this.#conversations[sequence - first]
-        if (conversation?.sequence === sequence && !conversation.finished) {
+        const conversation = this.#conversations[view.getUint32(at + 8, LITTLE_ENDIAN) - first]
+        if (conversation !== undefined && !conversation.finished) {
           try {
             conversation.hear(view, at, at + length)
           } catch (error) {
@@ -164,15 +201,11 @@ export class Batch {
     }
     return failures
   }
+}
 
-  /** One of our own is as good as a second one, where that namespace is asked something too: see #socket(). */
-  #descriptor(of: Netns): number {
-    const own = of.inode === null ? null : ownDescriptor(of)
-    if (own !== null && this.#questions.some(({ netns }) => isSame(netns, of))) return own
-    const fd = openNetnsForMessage(of)
-    this.#opened.push(fd)
-    return fd
-  }
+/** Only what reads can be put again where its answer is lost. */
+export function areReads(questions: readonly NetlinkAsk[]): boolean {
+  return questions.every(question => !question.writes)
 }
 
 function setTwoWords(words: Uint32Array, at: number, value: number): void {

@@ -29,16 +29,31 @@ export class Conversation {
   /** The error that ended it, or null. */
   refusal: Refusal | null = null
 
-  readonly sequence: number
+  /** nlmsg_seq of the request and all that answers it. */
+  sequence = 0
+
   readonly #each: Sink
   readonly #endsBy: 'done' | 'ack' | 'reply'
 
   /** flags: the request's NLM_F_*, which tell what will end the answer. */
-  constructor(sequence: number, flags: number, each: Sink) {
-    this.sequence = sequence
+  constructor(flags: number, each: Sink) {
     this.#each = each
     // NLM_F_DUMP shares its bits with NLM_F_REPLACE | NLM_F_EXCL, which only go with an acknowledged write.
     this.#endsBy = flags & NLM_F.ACK ? 'ack' : (flags & NLM_F.DUMP) === NLM_F.DUMP ? 'done' : 'reply'
+  }
+
+  /** The request is sent, perhaps again: nothing has been said to it yet. */
+  begin(sequence: number): void {
+    this.sequence = sequence
+    this.finished = false
+    this.interrupted = false
+    this.begun = false
+    this.refusal = null
+  }
+
+  /** How many messages end an answer to it: a reply, and what acknowledges it. */
+  get ends(): number {
+    return this.#endsBy === 'ack' ? 2 : 1
   }
 
   get isDump(): boolean {

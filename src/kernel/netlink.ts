@@ -49,10 +49,12 @@ export const LONGEST_WAIT = 500
 
 let sequence = 0
 
-/** 0 is never one. */
-export function nextSequence(): number {
-  sequence = (sequence + 1) >>> 0 || 1
-  return sequence
+/** The first of that many sequence numbers that follow each other. 0 is never one. */
+export function firstOfSequences(count: number): number {
+  if (sequence + count > 0xffffffff) sequence = 0
+  const first = sequence + 1
+  sequence += count
+  return first
 }
 
 /**
@@ -147,9 +149,11 @@ const NONE: readonly number[] = []
 /** Gives the request a sequence number. */
 function begin({ bytes, each }: NetlinkAsk): Conversation {
   const header = new DataView(bytes.buffer, bytes.byteOffset, NLMSG_HDRLEN)
-  const sequence = nextSequence()
+  const sequence = firstOfSequences(1)
   header.setUint32(8, sequence, LITTLE_ENDIAN)
-  return new Conversation(sequence, header.getUint16(6, LITTLE_ENDIAN), each)
+  const conversation = new Conversation(header.getUint16(6, LITTLE_ENDIAN), each)
+  conversation.begin(sequence)
+  return conversation
 }
 
 function fillDescriptors({ bytes, descriptors }: NetlinkAsk): readonly number[] {

@@ -1,6 +1,6 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batch, type Heard, SendBuffer } from './batch.ts'
+import { areReads, Batch, type Heard } from './batch.ts'
 import type { Kernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -23,7 +23,7 @@ export class SyncKernel implements Kernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
-  readonly #out = new SendBuffer()
+  readonly #batches = new WeakMap<readonly NetlinkAsk[], Batch>()
   readonly #memory = new Map<string, unknown>()
 
   constructor(shim: Shim = loadShim()) {
@@ -97,12 +97,13 @@ export class SyncKernel implements Kernel {
   }
 
   #batch(questions: readonly NetlinkAsk[]): Heard[] {
-    const batch = new Batch(questions, this.#shim, this.#sockets, this.#out)
+    const batch = this.#batches.get(questions) ?? new Batch(questions, this.#shim, this.#sockets)
+    this.#batches.set(questions, batch)
     try {
-      const sockets = batch.begin()
-      const { sends, requests } = this.#out
+      batch.begin()
+      const { sends, count, requests } = batch
       const { bytes, datagrams } = this.#buffer
-      return batch.take(this.#buffer, this.#shim.exchangeTogether(sends, sockets, requests, bytes, datagrams))
+      return batch.take(this.#buffer, this.#shim.exchangeTogether(sends, count, requests, bytes, datagrams))
     } catch {
       return [] // the one at fault says so itself
     } finally {

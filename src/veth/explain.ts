@@ -1,6 +1,6 @@
 import type { DeviceRef } from '../wire/device-ref.ts'
 import type { Operation } from '../wire/operation.ts'
-import { gatherFacts } from './facts.ts'
+import { gatherFacts } from './facts-again.ts'
 import { judge } from './judge.ts'
 import type { Verdict } from './verdict.ts'
 import { checkExplainOptions, type ExplainOptions } from './way.ts'

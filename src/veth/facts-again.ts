@@ -8,12 +8,13 @@ import { netnsIdQuestion } from '../rtnetlink/netns-id.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
 import { InterruptedDumpError, SystemError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
-import { type Answers, ask, type Operation } from '../wire/operation.ts'
-import { type Question, together } from '../wire/question.ts'
-import type { PeerFacts, RedirectFacts, TargetFacts } from './facts.ts'
+import { type Answers, type Failed, type Operation, type Self, settled } from '../wire/operation.ts'
+import { Bundle, type Question } from '../wire/question.ts'
+import { gatherFactsAnew, type PeerFacts, type RedirectFacts, type TargetFacts, wayOf } from './facts.ts'
 import { napiSeen } from './napi-seen.ts'
 import { refOf } from './peer.ts'
 import { mayHaveSeveral, queuesTold } from './queues.ts'
+import type { ExplainOptions } from './way.ts'
 
 /** What a verdict on a redirect asks of both ends of a veth pair. */
 export interface BothEnds {
@@ -26,11 +27,12 @@ export interface BothEnds {
  * is, and where its peer, are guesses until the answers agree with them.
  */
 interface Questions {
+  readonly self: Self
   readonly netns: Netns
   readonly peerNetns: Netns
   readonly index: number
-  /** In the order in which they are sent: those for one socket follow each other. */
-  readonly all: readonly Question<unknown>[]
+  /** All of them, in the order in which they are sent: those for one socket follow each other. */
+  readonly bundle: Bundle
   readonly target: Place<LinkExcerpt>
   /** null: the peer is in the same namespace. */
   readonly netnsId: Place<number | null> | null
@@ -53,35 +55,39 @@ type Memory = Map<string, Questions>
 /** How many devices' questions are remembered; those that were put longest ago go first. */
 const MOST = 256
 
-/** Asks what was asked the last time. null: there was none, or it is no longer what to ask. */
-export function* askAgain(ref: DeviceRef): Operation<BothEnds | null> {
-  const memory = yield* remembered()
-  const key = keyOf(ref)
-  const questions = memory.get(key)
-  if (questions === undefined) return null
-  memory.delete(key) // nobody else puts them meanwhile
-  try {
-    const answers = yield* together(questions.all)
-    const facts = agreed(questions, answers)
-    if (facts !== null) memory.set(key, questions)
-    return facts
-  } catch (error) {
-    if (error instanceof SystemError || error instanceof InterruptedDumpError) return null
-    throw error
-  }
+/** Asks what was asked the last time, if it is still what to ask. @throws as gatherFactsAnew() does. */
+export function gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
+  const isPlain = options.from === undefined && options.via !== 'tx' && options.mode !== 'generic'
+  return isPlain ? gatherFactsAgain(ref, options) : gatherFactsAnew(ref, options)
 }
 
-/** Makes the questions for the next time, where there is a peer to be asked. */
-export function* rememberFor(ref: DeviceRef, { target, peer }: RedirectFacts): Operation<void> {
-  if (target === null || peer === null || peer.netns === null) return
-  const memory = yield* remembered()
-  const oldest = memory.size < MOST ? undefined : memory.keys().next().value
-  if (oldest !== undefined) memory.delete(oldest)
-  memory.set(keyOf(ref), yield* questionsFor(ref, target, peer, peer.netns))
+/** Written without the generators in between that others have: a verdict has no more time than a few round trips. */
+function* gatherFactsAgain(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
+  const memory = remembered(settled((yield MEMORY) as Answers['memory'] | Failed))
+  const key = keyOf(ref)
+  const questions = memory.get(key)
+  if (questions !== undefined) {
+    memory.delete(key) // nobody else puts them meanwhile
+    const both = agreedOrNull(questions, (yield questions.bundle.begin()) as Answers['together'] | Failed)
+    if (both !== null) {
+      memory.set(key, questions)
+      const { release, pid } = questions.self
+      const { target, peer } = both
+      return { release, pid, way: wayOf(options, null), from: null, ref, target, peer, unreachable: null }
+    }
+  }
+  const facts = yield* gatherFactsAnew(ref, options)
+  const { target, peer } = facts
+  if (target !== null && peer !== null && peer.netns !== null) {
+    const oldest = memory.size < MOST ? undefined : memory.keys().next().value
+    if (oldest !== undefined) memory.delete(oldest)
+    memory.set(key, yield* questionsFor(facts, target, peer, peer.netns))
+  }
+  return facts
 }
 
 function* questionsFor(
-  ref: DeviceRef,
+  { ref, release, pid }: RedirectFacts,
   target: TargetFacts,
   peer: PeerFacts,
   peerNetns: Netns,
@@ -90,11 +96,7 @@ function* questionsFor(
   const place = <T>(question: Question<T>): Place<T> => ({ question, at: all.push(question) - 1 })
   const there: IndexRef = refOf({ netns: peerNetns, link: peer.link })
   const here = refOf(target)
-  return {
-    netns: ref.netns,
-    peerNetns,
-    index: target.link.index,
-    all,
+  const asked = {
     target: place(linkExcerptQuestion(ref)),
     netnsId: target.link.linkNetnsId === null ? null : place(netnsIdQuestion(ref.netns, peerNetns)),
     peer: place(linkExcerptQuestion(there)),
@@ -104,6 +106,18 @@ function* questionsFor(
     gro: place(yield* groQuestion(there)),
     napi: peer.napi === null ? null : place(yield* napiCountQuestion(there)),
     peerChannels: mayHaveSeveral(peer.link) ? place(yield* channelsQuestion(there)) : null,
+  }
+  const self = { release, pid }
+  return { self, netns: ref.netns, peerNetns, index: target.link.index, bundle: new Bundle(all), ...asked }
+}
+
+/** null where they are no longer the right questions: an answer that says so, or a refusal. */
+function agreedOrNull(questions: Questions, answers: Answers['together'] | Failed): BothEnds | null {
+  try {
+    return agreed(questions, settled(answers))
+  } catch (error) {
+    if (error instanceof SystemError || error instanceof InterruptedDumpError) return null
+    throw error
   }
 }
 
@@ -142,13 +156,13 @@ function taken<T>({ question, at }: Place<T>, answers: Answers['together']): T {
   return question.take(answers[at]!)
 }
 
-function* remembered(): Operation<Memory> {
-  const memory = yield* ask<'memory'>({ kind: 'memory' })
+function remembered(memory: Answers['memory']): Memory {
   const known = (memory.get(REMEMBERED) as Memory | undefined) ?? new Map<string, Questions>()
   memory.set(REMEMBERED, known)
   return known
 }
 const REMEMBERED = 'questions for a verdict'
+const MEMORY = { kind: 'memory' } as const
 
 /** A name has no '/', so an index is told apart. Made once for each handle: it asks by the same reference each time. */
 function keyOf(ref: DeviceRef): string {

@@ -6,9 +6,8 @@ import { getLinkState } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
-import { ask, type Operation, type Self } from '../wire/operation.ts'
-import { put, together } from '../wire/question.ts'
-import { askAgain, rememberFor } from './facts-again.ts'
+import { ask, type Operation } from '../wire/operation.ts'
+import { Bundle, put, together } from '../wire/question.ts'
 import { hasNativeProgram } from './napi-rule.ts'
 import { type NapiSeen, napiByNetlink, peerNapiInMemory } from './napi-seen.ts'
 import { getVethPair, refOf, type VethEnd, type VethPair } from './peer.ts'
@@ -62,23 +61,8 @@ export interface PeerFacts {
 }
 
 /** @throws NetlinkError or SystemError when the kernel cannot be asked; but that there is no such target is a fact. */
-export function* gatherFacts(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
+export function* gatherFactsAnew(ref: DeviceRef, options: ExplainOptions): Operation<RedirectFacts> {
   const { release, pid } = yield* ask<'self'>({ kind: 'self' })
-  const plain = options.from === undefined && options.via !== 'tx' && options.mode !== 'generic'
-  const again = plain ? yield* askAgain(ref) : null
-  if (again !== null) {
-    return { release, pid, way: wayOf(options, null), from: null, ref, ...again, unreachable: null }
-  }
-  const facts = yield* gatherOneByOne(ref, options, { release, pid })
-  if (plain) yield* rememberFor(ref, facts)
-  return facts
-}
-
-function* gatherOneByOne(
-  ref: DeviceRef,
-  options: ExplainOptions,
-  { release, pid }: Self,
-): Operation<RedirectFacts> {
   const { target, peer, unreachable } = yield* bothEnds(ref)
   const from =
     options.from === undefined ? null : yield* fromFacts({ netns: ref.netns, device: options.from })
@@ -99,7 +83,7 @@ export function* gatherPairFacts({ target, peer }: VethPair): Operation<Redirect
 }
 
 /** The mode that counts is the one that the program in question runs in, unless the caller knows better. */
-function wayOf(options: ExplainOptions, runsOn: LinkExcerpt | null): Way {
+export function wayOf(options: ExplainOptions, runsOn: LinkExcerpt | null): Way {
   const { via = 'redirect', frameSize = SHORT_FRAME, from } = options
   const { multiBuffer = frameSize > LONGEST_IN_ONE_BUFFER } = options
   const attached = via === 'tx' || from !== undefined ? runsOn?.xdp?.mode : undefined
@@ -170,7 +154,7 @@ function xdpFeaturesOf(end: VethEnd): Operation<XdpFeature[] | null> {
 function* queuesOf(end: VethEnd): Operation<Queues> {
   if (!mayHaveSeveral(end.link)) return queuesTold(end.link, NEVER_ASKED)
   const question = yield* channelsQuestion(refOf(end))
-  const [answer] = yield* together([question])
+  const [answer] = yield* together(new Bundle([question]))
   return queuesTold(end.link, () => question.take(answer!))
 }
 const NEVER_ASKED = () => {

@@ -102,9 +102,13 @@ export interface Failed {
 
 /** Asks and returns the answer, or throws the failure: stacks name the operation, and it may catch. */
 export function* ask<K extends Ask['kind']>(question: Extract<Ask, { kind: K }>): Operation<Answers[K]> {
-  const answer = yield question
+  return settled((yield question) as Answers[K] | Failed)
+}
+
+/** The answer itself. @throws the failure that it is. */
+export function settled<A>(answer: A | Failed): A {
   if (isFailure(answer)) throw answer.failed
-  return answer as Answers[K]
+  return answer as A
 }
 
 /** Runs an operation to its end even when the caller has given up: for undoing what was half done. */
@@ -117,6 +121,6 @@ export function* sheltered<T>(operation: Operation<T>): Operation<T> {
   }
 }
 
-export function isFailure(answer: Answer): answer is Failed {
+export function isFailure(answer: unknown): answer is Failed {
   return typeof answer === 'object' && answer !== null && 'failed' in answer
 }

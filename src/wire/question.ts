@@ -1,7 +1,15 @@
 import { attributePath, missingPath } from './attribute-path.ts'
 import { DecodeError, InterruptedDumpError, NetlinkError, Refusal } from './errors.ts'
 import type { Message } from './message.ts'
-import type { Answers, Failed, NetlinkAsk, Operation, Sink } from './operation.ts'
+import {
+  type Answers,
+  type Ask,
+  type Failed,
+  type NetlinkAsk,
+  type Operation,
+  type Sink,
+  settled,
+} from './operation.ts'
 
 /** Reads one object out of view[at, end): the payload of one message of the given nlmsg_type. */
 export type Decode<T> = (view: DataView, at: number, end: number, type: number) => T
@@ -73,19 +81,26 @@ export function* put<T>(question: Question<T>): Operation<T> {
   return question.take((yield question.ask) as Answers['netlink'] | Failed)
 }
 
-/**
- * Puts questions of which none needs another's answer at once. The answers are in their order, each for the take() of
- * its question: what one is refused is no matter of the others'.
- */
-export function* together(questions: readonly Question<unknown>[]): Operation<Answers['together']> {
-  const asked: NetlinkAsk[] = []
-  for (const question of questions) {
-    question.begin()
-    asked.push(question.ask)
+/** Questions of which none needs another's answer, to be put at once: what is laid out for that serves again each time. */
+export class Bundle {
+  readonly #questions: readonly Question<unknown>[]
+  readonly #ask: Extract<Ask, { kind: 'together' }>
+
+  constructor(questions: readonly Question<unknown>[]) {
+    this.#questions = questions
+    this.#ask = { kind: 'together', questions: questions.map(({ ask }) => ask) }
   }
-  const answer = (yield { kind: 'together', questions: asked }) as Answers['together'] | Failed
-  if ('failed' in answer) throw answer.failed
-  return answer
+
+  /** To be yielded. */
+  begin(): Ask {
+    for (const question of this.#questions) question.begin()
+    return this.#ask
+  }
+}
+
+/** The answers are in the questions' order, each for its take(): what one is refused is no matter of the others'. */
+export function* together(bundle: Bundle): Operation<Answers['together']> {
+  return settled((yield bundle.begin()) as Answers['together'] | Failed)
 }
 
 export function askOf(message: Message, each: Sink): NetlinkAsk {

@@ -6,7 +6,7 @@ import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { linkExcerptQuestion, newLink } from '../../src/rtnetlink/link-operations.ts'
 import { LITTLE_ENDIAN, NETLINK_GENERIC, NLM_F } from '../../src/wire/netlink.ts'
 import type { NetlinkAsk, Operation } from '../../src/wire/operation.ts'
-import { CountQuestion, ObjectQuestion, type Question, together } from '../../src/wire/question.ts'
+import { Bundle, CountQuestion, ObjectQuestion, type Question, together } from '../../src/wire/question.ts'
 import { inNetns, needsRoot } from '../tools/netns.ts'
 import { vethIn } from '../tools/veth.ts'
 import { datagram, done, error, message, part, reply, request, type Said } from './messages.ts'
@@ -22,8 +22,11 @@ function generic(question: Question<number>): Question<number> {
 }
 
 /** What becomes of each: its value, or the code of its failure. */
-function* outcomes(questions: readonly Question<number>[]): Operation<(number | string)[]> {
-  const answers = yield* together(questions)
+function* outcomes(
+  questions: readonly Question<number>[],
+  bundle = new Bundle(questions),
+): Operation<(number | string)[]> {
+  const answers = yield* together(bundle)
   return questions.map((question, i) => {
     try {
       return question.take(answers[i]!)
@@ -56,6 +59,30 @@ testBoth('the sockets are used again', async script => {
   await perform(outcomes([one()]))
   await perform(outcomes([one()]))
   assert.deepEqual(shim.calls, ['open 1', 'send 1 with 1', 'send 1 with 1'])
+})
+
+testBoth('put again they are asked anew, also where an answer was lost before', async script => {
+  const { perform, shim } = script(
+    [datagram(reply(1)), datagram(to(1, part(7)), to(1, done()))],
+    [datagram(reply(2))],
+    [datagram(part(7), done())],
+    [datagram(reply(3)), datagram(to(1, error(-19)))],
+    [datagram(reply(4)), datagram(to(1, done()))],
+  )
+  const questions = [one(), count()]
+  const bundle = new Bundle(questions)
+  const said: (number | string)[][] = []
+  for (let i = 0; i < 4; i++) said.push(await perform(outcomes(questions, bundle)))
+  assert.deepEqual(said, [
+    [1, 1],
+    [2, 1],
+    [3, 'ENODEV'],
+    [4, 0],
+  ])
+  assert.deepEqual(
+    shim.calls.filter(call => call.startsWith('send')),
+    ['send 1 with 2', 'send 1 with 2', 'send 2', 'send 2 with 2', 'send 2 with 2'],
+  )
 })
 
 testBoth('what one is refused is no matter of the others', async script => {
@@ -173,7 +200,7 @@ test(
     const names = ['va', 'vb']
     const both = function* (): Operation<string[]> {
       const questions = names.map(device => linkExcerptQuestion({ netns, device }))
-      const answers = yield* together(questions)
+      const answers = yield* together(new Bundle(questions))
       return questions.map((question, i) => question.take(answers[i]!).name)
     }
     const recording: Recording = []
@@ -193,7 +220,7 @@ test(
     const kernel = new SyncKernel()
     for (let i = 0; i < 40; i++) runSync(newLink(netns, { linkinfo: { kind: 'veth', data: null } }), kernel)
     const [lo, none] = ['lo', 'none'].map(device => linkExcerptQuestion({ netns, device }))
-    const answers = runSync(together([lo!, none!, lo!]), kernel)
+    const answers = runSync(together(new Bundle([lo!, none!, lo!])), kernel)
     assert.equal(lo!.take(answers[2]!).name, 'lo')
     assert.throws(() => none!.take(answers[1]!), { code: 'ENODEV', syscall: 'RTM_GETLINK', device: 'none' })
   }),
