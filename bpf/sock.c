@@ -102,7 +102,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 /* ---- What there is ---- */
 
 enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
-enum { FRAME_TRIES = 20 };
+enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
 
 /* A socket and its handle. */
 struct slot {
@@ -113,6 +113,25 @@ struct slot {
   int64_t error; /* met behind datagrams; the next exchange's answer */
 };
 
+/* What a dump has brought while JavaScript was busy with what came before. */
+struct room {
+  uint32_t words[ROOM_WORDS];
+  size_t count; /* words */
+  size_t length;
+  uint8_t bytes[ROOM];
+};
+
+/* A thread that has the kernel write the rest of a dump, one dump at a time. */
+struct reader {
+  pthread_t thread;
+  struct room *rooms; /* NULL: not started */
+  int wake, news;     /* eventfds: for the thread, and for who waits for it */
+  int64_t handle;     /* of the socket whose dump it is; 0: nobody wants it */
+  struct slot *slot;  /* while there is more to come */
+  unsigned filled, taken; /* rooms of this dump */
+  int is_awaited, is_unfit, leaves;
+};
+
 /* What Node's main thread has, and each of its worker threads. */
 struct environment {
   pthread_mutex_t lock; /* over all but the last two */
@@ -120,6 +139,7 @@ struct environment {
   int64_t generation;
   enum janitor { NONE, WATCHING, RESTING, LEAVING } janitor; /* RESTING: until it is woken; there is no socket */
   pthread_t janitor_thread;
+  struct reader reader;
   int wake;    /* an eventfd, for the janitor */
   int holders; /* itself and its pool work; counted on its own thread */
 };
@@ -263,11 +283,15 @@ static void *janitor(void *argument) {
   return NULL;
 }
 
+static void ring(int eventfd) {
+  static const uint64_t one = 1;
+  write(eventfd, &one, sizeof one);
+}
+
 /* Under the lock. */
 static void wake_janitor(struct environment *environment, enum janitor reason) {
-  static const uint64_t one = 1;
   environment->janitor = reason;
-  write(environment->wake, &one, sizeof one);
+  ring(environment->wake);
 }
 
 /*
@@ -330,10 +354,15 @@ static int64_t open_socket(struct job *job) {
 }
 
 static int64_t close_socket(struct job *job) {
+  struct reader *reader = &job->environment->reader;
   pthread_mutex_lock(&job->environment->lock);
   struct slot *slot = find_slot(job->environment, job->handle);
   if (slot && slot->state == IDLE) close_slot(slot);
   else if (slot) slot->state = DOOMED;
+  if (reader->handle == job->handle) {
+    reader->handle = 0;
+    ring(reader->wake);
+  }
   pthread_mutex_unlock(&job->environment->lock);
   return slot ? 0 : -EBADF;
 }
@@ -355,14 +384,18 @@ static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline, uint3
   }
 }
 
-static int is_of_dump(const uint8_t *datagram, int64_t length) {
-  struct nlmsghdr first;
-  if (length < (int64_t)sizeof first) return 0;
-  memcpy(&first, datagram, sizeof first);
-  return first.flags & NLM_F_MULTI;
+/* Whether the rest of a dump follows: its messages are marked so, and the last one is DONE. */
+static int goes_on(const uint8_t *datagram, size_t length) {
+  struct nlmsghdr message = {0};
+  for (size_t at = 0; at < length && length - at >= sizeof message; at += (message.len + 3) & ~(size_t)3) {
+    memcpy(&message, datagram + at, sizeof message);
+    if (!(message.flags & NLM_F_MULTI) || message.type == NLMSG_DONE || message.len < sizeof message) return 0;
+  }
+  return length >= sizeof message;
 }
 
-static int64_t exchange_on(struct slot *slot, struct job *job) {
+/* most: how many datagrams. */
+static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
   static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   int64_t deadline = job->number < 0 ? INT64_MAX : now_ms() + job->number;
   int64_t error = slot->error;
@@ -384,10 +417,10 @@ static int64_t exchange_on(struct slot *slot, struct job *job) {
     job->words.at[words++] = (uint32_t)at;
     job->words.at[words++] = (uint32_t)length;
     job->words.at[words++] = sender;
-    if ((size_t)length > job->bytes.length - at || !is_of_dump(job->bytes.at + at, length)) break;
+    if ((size_t)length > job->bytes.length - at || !goes_on(job->bytes.at + at, (size_t)length)) break;
     at += ((size_t)length + 3) & ~(size_t)3;
     deadline = 0;
-  } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length);
+  } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length && words / 3 < most);
   return (int64_t)(words / 3);
 }
 
@@ -400,20 +433,158 @@ static int64_t occupy(struct environment *environment, int64_t handle, struct sl
   return result;
 }
 
-static void vacate(struct environment *environment, struct slot *slot) {
-  pthread_mutex_lock(&environment->lock);
+/* Under the lock. */
+static void vacate_slot(struct slot *slot) {
   slot->used_at = now_ms();
   if (slot->state == DOOMED) close_slot(slot);
   else slot->state = IDLE;
+}
+
+static void vacate(struct environment *environment, struct slot *slot) {
+  pthread_mutex_lock(&environment->lock);
+  vacate_slot(slot);
   pthread_mutex_unlock(&environment->lock);
 }
 
+/* ---- Reading ahead: while JavaScript decodes one part of a dump, the kernel writes the next, on another processor ---- */
+
+/* Whether there is more behind what this room had space for; negative: the error behind it. */
+static int64_t fill(int fd, struct room *room) {
+  size_t at = room->count = room->length = 0;
+  while (at + DUMP_ROOM <= ROOM && room->count < ROOM_WORDS) {
+    uint32_t sender;
+    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0, &sender);
+    if (length == -ETIMEDOUT) return 0; /* a pause: JavaScript's own limit is for that */
+    if (length < 0) return length;
+    if ((size_t)length > ROOM - at) return -ENOBUFS;
+    room->words[room->count++] = (uint32_t)at;
+    room->words[room->count++] = (uint32_t)length;
+    room->words[room->count++] = sender;
+    room->length = at + (size_t)length;
+    if (sender == 0 && !goes_on(room->bytes + at, (size_t)length)) return 0;
+    at = (room->length + 3) & ~(size_t)3;
+  }
+  return 1;
+}
+
+/* Holds the lock but while it sleeps or reads. The socket is its own from read_on() until nothing more comes. */
+static void *read_ahead(void *argument) {
+  struct environment *environment = argument;
+  struct reader *reader = &environment->reader;
+  pthread_mutex_lock(&environment->lock);
+  while (!reader->leaves) {
+    struct slot *slot = reader->slot;
+    int64_t more = 0;
+    if (slot && slot->state != DOOMED) {
+      if (reader->filled - reader->taken == ROOMS) slot = NULL;
+      struct room *room = &reader->rooms[reader->filled % ROOMS];
+      int fd = slot ? slot->fd : -1;
+      pthread_mutex_unlock(&environment->lock);
+      if (slot) more = fill(fd, room);
+      pthread_mutex_lock(&environment->lock);
+      if (slot && room->count > 0) reader->filled++;
+      if (more == -ENOBUFS) reader->is_unfit = 1;
+    }
+    if (slot && more <= 0) {
+      slot->error = more;
+      vacate_slot(slot);
+      reader->slot = NULL;
+    }
+    if (slot && reader->is_awaited) {
+      reader->is_awaited = 0;
+      ring(reader->news);
+    }
+    if (slot) continue;
+    uint64_t woken;
+    pthread_mutex_unlock(&environment->lock);
+    read(reader->wake, &woken, sizeof woken);
+    pthread_mutex_lock(&environment->lock);
+  }
+  pthread_mutex_unlock(&environment->lock);
+  return NULL;
+}
+
+/* Under the lock. */
+static int ensure_reader(struct environment *environment) {
+  struct reader *reader = &environment->reader;
+  if (reader->rooms) return 1;
+  struct room *rooms = malloc(ROOMS * sizeof *rooms);
+  int wake = eventfd(0, EFD_CLOEXEC), news = eventfd(0, EFD_CLOEXEC);
+  reader->wake = wake;
+  reader->news = news;
+  reader->rooms = rooms;
+  if (rooms && wake >= 0 && news >= 0 && start_thread(&reader->thread, read_ahead, environment) == 0) return 1;
+  if (wake >= 0) close(wake);
+  if (news >= 0) close(news);
+  free(rooms);
+  reader->rooms = NULL;
+  return 0;
+}
+
+/* Under the lock. What nobody wants any more may be written over. */
+static int is_free(const struct reader *reader) {
+  return !reader->slot && (reader->handle == 0 || reader->filled == reader->taken) && !reader->is_unfit;
+}
+
+/* Hands the socket of a dump over to the reader; 0: that has other things to do. */
+static int read_on(struct environment *environment, struct slot *slot) {
+  struct reader *reader = &environment->reader;
+  pthread_mutex_lock(&environment->lock);
+  int takes = slot->state == BUSY && is_free(reader) && ensure_reader(environment);
+  if (takes) {
+    reader->handle = slot->handle;
+    reader->slot = slot;
+    reader->filled = reader->taken = 0;
+    ring(reader->wake);
+  }
+  pthread_mutex_unlock(&environment->lock);
+  return takes;
+}
+
+/* The next room of this socket's dump; 0: the reader has none, nor will it have. */
+static int64_t take_room(struct job *job) {
+  struct environment *environment = job->environment;
+  struct reader *reader = &environment->reader;
+  struct room *room = NULL;
+  pthread_mutex_lock(&environment->lock);
+  while (reader->handle == job->handle && reader->slot && reader->filled == reader->taken) {
+    uint64_t news;
+    reader->is_awaited = 1;
+    pthread_mutex_unlock(&environment->lock);
+    read(reader->news, &news, sizeof news);
+    pthread_mutex_lock(&environment->lock);
+  }
+  if (reader->handle == job->handle && reader->filled != reader->taken)
+    room = &reader->rooms[reader->taken % ROOMS];
+  pthread_mutex_unlock(&environment->lock);
+  if (!room) return 0;
+  if (room->length > job->bytes.length || room->count > job->words.length) return -EINVAL;
+  memcpy(job->bytes.at, room->bytes, room->length);
+  memcpy(job->words.at, room->words, room->count * sizeof *room->words);
+  int64_t datagrams = (int64_t)(room->count / 3);
+  pthread_mutex_lock(&environment->lock);
+  if (reader->slot && reader->filled - reader->taken++ == ROOMS) ring(reader->wake);
+  else if (!reader->slot) reader->taken++;
+  pthread_mutex_unlock(&environment->lock);
+  return datagrams;
+}
+
+/* So many datagrams before the reader is asked: most answers are shorter. */
+enum { BEFORE_READER = 2 };
+
 static int64_t exchange(struct job *job) {
+  struct environment *environment = job->environment;
   struct slot *slot;
-  int64_t result = occupy(job->environment, job->handle, &slot);
+  int64_t result = job->request.at ? 0 : take_room(job);
+  if (result != 0) return result;
+  result = occupy(environment, job->handle, &slot);
   if (result < 0) return result;
-  result = exchange_on(slot, job);
-  vacate(job->environment, slot);
+  int fits = job->bytes.length >= ROOM && job->words.length >= ROOM_WORDS && is_free(&environment->reader);
+  result = exchange_on(slot, job, fits ? BEFORE_READER : SIZE_MAX);
+  const uint32_t *last = job->words.at + 3 * (result - 1);
+  int more = fits && result == BEFORE_READER && last[0] + last[1] <= job->bytes.length && last[2] == 0 &&
+             goes_on(job->bytes.at + last[0], last[1]);
+  if (!more || !read_on(environment, slot)) vacate(environment, slot);
   return result;
 }
 
@@ -606,6 +777,17 @@ static void leave(struct environment *environment) {
     wake_janitor(environment, LEAVING);
     pthread_mutex_unlock(&environment->lock);
     pthread_join(environment->janitor_thread, NULL);
+  }
+  struct reader *reader = &environment->reader;
+  if (reader->rooms) {
+    pthread_mutex_lock(&environment->lock);
+    reader->leaves = 1;
+    ring(reader->wake);
+    pthread_mutex_unlock(&environment->lock);
+    pthread_join(reader->thread, NULL);
+    close(reader->wake);
+    close(reader->news);
+    free(reader->rooms);
   }
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++)
     if (slot->state != FREE) close_slot(slot);

@@ -53,6 +53,10 @@ export interface Shim {
    * as many of a dump as there are while 32 KiB of `buffer` and three words of `datagrams` are left. Call again, with
    * null, for the rest of a dump, and for what follows a reply, such as its acknowledgement.
    *
+   * Of a long dump, the first call returns two datagrams, and a thread of the shim takes the next ones meanwhile, up to
+   * half a megabyte, into memory of its own: each further call returns up to 128 KiB of that. One dump at a time, and
+   * only where `buffer` has 128 KiB and `datagrams` 96 words.
+   *
    * @param datagrams gets three words each: the offset in `buffer`, a multiple of 4; the length, of which what
    * exceeds the room in `buffer` is lost; the sender's port id, which is 0 for the kernel (others can send, too).
    * @param timeoutMs how long to wait for the first one; -1 is without limit. Sending is not covered: that is where
