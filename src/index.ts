@@ -4,14 +4,23 @@ import { NetnsHandle, RedirectCounterHandle } from './handles.ts'
 import type { Limits } from './kernel/kernel.ts'
 import {
   type AsyncOptions,
+  checkVisit,
+  type LinksOptions,
   limitsOf,
+  linksAsked,
   type PairsOptions,
   pairsAsked,
   type VethPairOptions,
   vethEnds,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
-import { listLinks as listAll } from './rtnetlink/link-operations.ts'
+import type { LinkField } from './rtnetlink/link-fields.ts'
+import {
+  listLinks as listAll,
+  listLinkFields,
+  visitLinkFields,
+  visitLinks,
+} from './rtnetlink/link-operations.ts'
 import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
@@ -24,10 +33,44 @@ export function device(ref: string | number, options: AsyncOptions = {}): Device
   return new Device({ netns: netnsFrom(options.netns), device: ref }, limits)
 }
 
-/** All devices of a namespace. @throws InterruptedDumpError when they keep changing. */
-export async function listLinks(options: AsyncOptions = {}): Promise<Link[]> {
-  const limits = limitsOf('listLinks()', options)
-  return await perform(listAll(netnsFrom(options.netns)), limits)
+/** All devices of a namespace, or some fields of each. @throws InterruptedDumpError when they keep changing. */
+export function listLinks(options?: AsyncOptions & { readonly fields?: undefined }): Promise<Link[]>
+export function listLinks<F extends LinkField>(
+  options: LinksOptions<F> & AsyncOptions,
+): Promise<Pick<Link, F>[]>
+export async function listLinks<F extends LinkField>(
+  options: LinksOptions<F> & AsyncOptions = {},
+): Promise<Pick<Link, F>[]> {
+  const { netns, fields, limits } = linksAsked('listLinks()', options)
+  return await perform<Pick<Link, F>[]>(
+    fields === null ? listAll(netns) : listLinkFields(netns, fields),
+    limits,
+  )
+}
+
+/**
+ * Calls `visit` with each device as it comes, and keeps none: for many of them. An error that it throws ends it.
+ * @throws InterruptedDumpError at the end, when they changed meanwhile: those visited are no snapshot.
+ */
+export function forEachLink(
+  visit: (link: Link) => void,
+  options?: AsyncOptions & { readonly fields?: undefined },
+): Promise<void>
+export function forEachLink<F extends LinkField>(
+  visit: (link: Pick<Link, F>) => void,
+  options: LinksOptions<F> & AsyncOptions,
+): Promise<void>
+export async function forEachLink<F extends LinkField>(
+  visit: (link: Link) => void,
+  options: LinksOptions<F> & AsyncOptions = {},
+): Promise<void> {
+  checkVisit(visit)
+  const { netns, fields, limits } = linksAsked('forEachLink()', options)
+  const visiting = visit as (link: Pick<Link, F>) => void
+  await perform<void>(
+    fields === null ? visitLinks(netns, visit) : visitLinkFields(netns, fields, visiting),
+    limits,
+  )
 }
 
 /**
@@ -85,8 +128,16 @@ export { type Feature, type FeatureChange, FeatureError, type Features } from '.
 export { NetnsHandle, RedirectCounterHandle } from './handles.ts'
 export type { XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
-export type { AsyncOptions, Options, PairsOptions, VethEndOptions, VethPairOptions } from './options.ts'
+export type {
+  AsyncOptions,
+  LinksOptions,
+  Options,
+  PairsOptions,
+  VethEndOptions,
+  VethPairOptions,
+} from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
+export type { LinkField } from './rtnetlink/link-fields.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
 export type { NapiSeen } from './veth/napi-seen.ts'

@@ -1,5 +1,6 @@
 import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
+import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
 import { checkOptions, quote } from './wire/check-options.ts'
 import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
@@ -40,6 +41,11 @@ export interface VethPairOptions extends VethEndOptions {
   readonly peer: string | VethEndOptions
 }
 
+export interface LinksOptions<F extends LinkField> {
+  /** Only these, which is faster; all when left out. */
+  readonly fields?: readonly F[] | undefined
+}
+
 export interface PairsOptions {
   /** One namespace, or 'all' that can be found; one that is named so is meant by its path. */
   readonly netns?: Options['netns'] | 'all'
@@ -75,6 +81,23 @@ export function pairsAsked(options: PairsOptions & Omit<AsyncOptions, 'netns'>):
   if (typeof verdicts !== 'boolean')
     throw new TypeError(`verdicts must be true or false, not ${quote(verdicts)}`)
   return { netns: options.netns === 'all' ? 'all' : netnsFrom(options.netns), verdicts, limits }
+}
+
+/** What listLinks() and forEachLink() were asked for. */
+export function linksAsked<F extends LinkField>(
+  what: string,
+  options: LinksOptions<F> & AsyncOptions,
+): { netns: Netns; fields: readonly F[] | null; limits: Limits } {
+  const limits = limitsOf(what, options, ['fields'])
+  const { fields = null } = options
+  if (fields !== null) checkLinkFields(fields)
+  return { netns: netnsFrom(options.netns), fields, limits }
+}
+
+/** @throws TypeError */
+export function checkVisit(visit: unknown): void {
+  if (typeof visit !== 'function')
+    throw new TypeError(`forEachLink() calls a function with each link, not ${quote(visit)}`)
 }
 
 /** What createVethPair() was asked for, as the operation wants it. */

@@ -1,7 +1,10 @@
 import { openRedirectCounter } from './bpf/redirect-counter.ts'
 import type { Limits } from './kernel/kernel.ts'
 import {
+  checkVisit,
+  type LinksOptions,
   limitsOf,
+  linksAsked,
   type Options,
   type PairsOptions,
   pairsAsked,
@@ -9,7 +12,13 @@ import {
   vethEnds,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
-import { listLinks as listAll } from './rtnetlink/link-operations.ts'
+import type { LinkField } from './rtnetlink/link-fields.ts'
+import {
+  listLinks as listAll,
+  listLinkFields,
+  visitLinkFields,
+  visitLinks,
+} from './rtnetlink/link-operations.ts'
 import { Device, perform } from './sync-device.ts'
 import { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
 import { createNetns as create } from './veth/netns.ts'
@@ -24,10 +33,34 @@ export function device(ref: string | number, options: Options = {}): Device {
   return new Device({ netns: netnsFrom(options.netns), device: ref }, limits)
 }
 
-/** All devices of a namespace. @throws InterruptedDumpError when they keep changing. */
-export function listLinks(options: Options = {}): Link[] {
-  const limits = limitsOf('listLinks()', options)
-  return perform(listAll(netnsFrom(options.netns)), limits)
+/** All devices of a namespace, or some fields of each. @throws InterruptedDumpError when they keep changing. */
+export function listLinks(options?: Options & { readonly fields?: undefined }): Link[]
+export function listLinks<F extends LinkField>(options: LinksOptions<F> & Options): Pick<Link, F>[]
+export function listLinks<F extends LinkField>(options: LinksOptions<F> & Options = {}): Pick<Link, F>[] {
+  const { netns, fields, limits } = linksAsked('listLinks()', options)
+  return perform<Pick<Link, F>[]>(fields === null ? listAll(netns) : listLinkFields(netns, fields), limits)
+}
+
+/**
+ * Calls `visit` with each device as it comes, and keeps none: for many of them. An error that it throws ends it.
+ * @throws InterruptedDumpError at the end, when they changed meanwhile: those visited are no snapshot.
+ */
+export function forEachLink(
+  visit: (link: Link) => void,
+  options?: Options & { readonly fields?: undefined },
+): void
+export function forEachLink<F extends LinkField>(
+  visit: (link: Pick<Link, F>) => void,
+  options: LinksOptions<F> & Options,
+): void
+export function forEachLink<F extends LinkField>(
+  visit: (link: Link) => void,
+  options: LinksOptions<F> & Options = {},
+): void {
+  checkVisit(visit)
+  const { netns, fields, limits } = linksAsked('forEachLink()', options)
+  const visiting = visit as (link: Pick<Link, F>) => void
+  perform<void>(fields === null ? visitLinks(netns, visit) : visitLinkFields(netns, fields, visiting), limits)
 }
 
 /**
@@ -83,8 +116,9 @@ export type { ChannelCounts, Channels } from './ethtool/channels.ts'
 export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
 export type { XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
-export type { Options, PairsOptions, VethEndOptions, VethPairOptions } from './options.ts'
+export type { LinksOptions, Options, PairsOptions, VethEndOptions, VethPairOptions } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
+export type { LinkField } from './rtnetlink/link-fields.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
 export { Device, RepairHandle, XdpHandle } from './sync-device.ts'

@@ -22,7 +22,8 @@ const BUFFER = 512 * 1024
 export class SyncKernel implements Kernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
-  readonly #buffer = new ReceiveBuffer(BUFFER)
+  /** null while a dump's visitor asks something else meanwhile, which then has another one. */
+  #buffer: ReceiveBuffer | null = new ReceiveBuffer(BUFFER)
   readonly #batches = new WeakMap<readonly NetlinkAsk[], Batch>()
   readonly #memory = new Map<string, unknown>()
 
@@ -71,16 +72,29 @@ export class SyncKernel implements Kernel {
   }
 
   #netlink(question: NetlinkAsk, timeout: number): Answers['netlink'] {
-    const conversation = converse(question, this.#sockets, this.#buffer, timeout)
-    let step = conversation.next()
-    while (step.done !== true) {
-      const { slot, request } = step.value
-      const { bytes, datagrams } = this.#buffer
-      step = conversation.next(
-        this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT)),
-      )
+    return this.#receiving(buffer => {
+      const conversation = converse(question, this.#sockets, buffer, timeout)
+      let step = conversation.next()
+      while (step.done !== true) {
+        const { slot, request } = step.value
+        const { bytes, datagrams } = buffer
+        step = conversation.next(
+          this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT)),
+        )
+      }
+      return step.value
+    })
+  }
+
+  /** Lends the buffer. */
+  #receiving<T>(work: (buffer: ReceiveBuffer) => T): T {
+    const buffer = this.#buffer ?? new ReceiveBuffer(BUFFER)
+    this.#buffer = null
+    try {
+      return work(buffer)
+    } finally {
+      this.#buffer = buffer
     }
-    return step.value
   }
 
   #together(questions: readonly NetlinkAsk[], timeout: number): Answers['together'] {
@@ -100,10 +114,12 @@ export class SyncKernel implements Kernel {
     const batch = this.#batches.get(questions) ?? new Batch(questions, this.#shim, this.#sockets)
     this.#batches.set(questions, batch)
     try {
-      batch.begin()
-      const { sends, count, requests } = batch
-      const { bytes, datagrams } = this.#buffer
-      return batch.take(this.#buffer, this.#shim.exchangeTogether(sends, count, requests, bytes, datagrams))
+      return this.#receiving(buffer => {
+        batch.begin()
+        const { sends, count, requests } = batch
+        const { bytes, datagrams } = buffer
+        return batch.take(buffer, this.#shim.exchangeTogether(sends, count, requests, bytes, datagrams))
+      })
     } catch {
       return [] // the one at fault says so itself
     } finally {

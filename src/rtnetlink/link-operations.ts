@@ -4,8 +4,8 @@ import { Message } from '../wire/message.ts'
 import { NETLINK_ROUTE, NLM_F } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
-import { ObjectQuestion, type Question } from '../wire/question.ts'
-import { command, dump, get } from '../wire/request.ts'
+import { ObjectQuestion, type Question, Repeated } from '../wire/question.ts'
+import { command, dump, get, visitAll } from '../wire/request.ts'
 import { decodeLink, LINK, type Link } from './link.ts'
 import {
   type AddrGenMode,
@@ -16,15 +16,17 @@ import {
   writeHeader,
 } from './link-change.ts'
 import { decodeLinkExcerpt, type LinkExcerpt } from './link-excerpt.ts'
+import { fieldsDecoder, type LinkField } from './link-fields.ts'
 import { IFINFOMSG_SIZE, IFLA, RTEXT_FILTER, RTM } from './numbers.ts'
 
 /**
  * One link. A round trip of some microseconds, whatever the number of links.
  * @throws NetlinkError ENODEV when there is none of that name or index.
  */
-export function* getLink(ref: DeviceRef): Operation<Link> {
-  return yield* get(linkRequest(ref), decodeLink)
+export function getLink(ref: DeviceRef): Operation<Link> {
+  return LINKS.put(ref, () => new ObjectQuestion(linkRequest(ref), decodeLink))
 }
+const LINKS = new Repeated<Link>()
 
 /** The same without its counters, which are a quarter of the answer. */
 export function* getLinkState(ref: DeviceRef): Operation<Link> {
@@ -48,17 +50,37 @@ export function* getLinkThrough(netns: Netns, netnsId: number, index: number): O
 
 /** All links of a namespace, by index. @throws InterruptedDumpError when they keep changing. */
 export function* listLinks(netns: Netns): Operation<Link[]> {
-  const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
-  writeHeader(message, {})
-  return yield* dump(message, decodeLink)
+  return yield* dump(linksRequest(netns, true), decodeLink)
 }
 
 /** The same without their counters. */
 export function* listLinkStates(netns: Netns): Operation<Link[]> {
-  const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
-  writeHeader(message, {})
-  message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
-  return yield* dump(message, decodeLink)
+  return yield* dump(linksRequest(netns, false), decodeLink)
+}
+
+/** Some fields of each. The kernel leaves out of the answer what it can where nobody asks for counters. */
+export function* listLinkFields<F extends LinkField>(
+  netns: Netns,
+  fields: readonly F[],
+): Operation<Pick<Link, F>[]> {
+  return yield* dump(linksRequest(netns, asksStats(fields)), fieldsDecoder(fields))
+}
+
+/** Hands them out one by one, and keeps none. @throws InterruptedDumpError at the end, when they changed meanwhile. */
+export function* visitLinks(netns: Netns, visit: (link: Link) => void): Operation<void> {
+  yield* visitAll(linksRequest(netns, true), decodeLink, visit)
+}
+
+export function* visitLinkFields<F extends LinkField>(
+  netns: Netns,
+  fields: readonly F[],
+  visit: (link: Pick<Link, F>) => void,
+): Operation<void> {
+  yield* visitAll(linksRequest(netns, asksStats(fields)), fieldsDecoder(fields), visit)
+}
+
+function asksStats(fields: readonly LinkField[]): boolean {
+  return fields.includes('stats')
 }
 
 /** @throws NetlinkError EEXIST when a name is taken. */
@@ -129,6 +151,13 @@ function linkRequest(ref: DeviceRef): Message {
     const attribute = isShortName(device) ? IFLA.IFNAME : IFLA.ALT_IFNAME
     message.attribute(attribute, () => message.text(device))
   }
+  return message
+}
+
+function linksRequest(netns: Netns, withStats: boolean): Message {
+  const message = linkMessage(netns, '', 'GETLINK', NLM_F.DUMP, false)
+  writeHeader(message, {})
+  if (!withStats) message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
   return message
 }
 

@@ -103,6 +103,26 @@ export function* together(bundle: Bundle): Operation<Answers['together']> {
   return settled((yield bundle.begin()) as Answers['together'] | Failed)
 }
 
+/**
+ * Questions as they were put before, by what they are about: where the same is asked again it is not written anew. One
+ * that is under way is put by nobody else.
+ */
+export class Repeated<T> {
+  readonly #idle = new WeakMap<object, { readonly question: Question<T>; readonly bundle: Bundle }>();
+
+  *put(about: object, make: () => Question<T>): Operation<T> {
+    const asked = this.#idle.get(about) ?? bundled(make())
+    this.#idle.delete(about)
+    const [answer] = settled((yield asked.bundle.begin()) as Answers['together'] | Failed)
+    this.#idle.set(about, asked)
+    return asked.question.take(answer!)
+  }
+}
+
+function bundled<T>(question: Question<T>) {
+  return { question, bundle: new Bundle([question]) }
+}
+
 export function askOf(message: Message, each: Sink): NetlinkAsk {
   const { protocol, descriptors, subject } = message
   const { netns, writes } = subject

@@ -40,3 +40,17 @@ export function* dump<T>(message: Message, decode: Decode<T>): Operation<T[]> {
   }
   throw new InterruptedDumpError(message.subject.message, DUMP_ATTEMPTS, list)
 }
+
+/**
+ * Asks for all objects and hands each out as it comes. What has been handed out cannot be taken back, so nothing is
+ * asked again. @throws InterruptedDumpError at the end, when they changed meanwhile.
+ */
+export function* visitAll<T>(message: Message, decode: Decode<T>, visit: (one: T) => void): Operation<void> {
+  const question = askOf(message, (view, at, end, type) => visit(decode(view, at, end, type)))
+  try {
+    const { interrupted } = yield* ask<'netlink'>(question)
+    if (interrupted) throw new InterruptedDumpError(message.subject.message, 1, [])
+  } catch (error) {
+    throw explained(error as Error, message)
+  }
+}

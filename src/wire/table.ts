@@ -33,7 +33,7 @@ export interface AttributeIndex {
 
 export interface Table<T> extends AttributeIndex {
   readonly rows: readonly Row<T>[]
-  /** What no row describes is passed over, not kept. */
+  /** What no row describes is passed over, not kept; and so is all behind the last one wanted. */
   readonly isExcerpt: boolean
 }
 
@@ -83,11 +83,12 @@ export function decodeAttributes<T extends object>(
   view: DataView,
   at: number,
   end: number,
-  { byType, isExcerpt }: Table<T>,
+  { byType, rows, isExcerpt }: Table<T>,
   into: T,
 ): T {
+  let wanted = isExcerpt ? rows.length : Number.POSITIVE_INFINITY
   const object = into as Record<PropertyKey, unknown> & { unknown?: unknown }
-  while (at + NLA_HDRLEN <= end) {
+  while (at + NLA_HDRLEN <= end && wanted > 0) {
     const size = view.getUint16(at, LITTLE_ENDIAN)
     if (size < NLA_HDRLEN || at + size > end)
       throw new DecodeError(`attribute length ${size} out of bounds`, at)
@@ -97,6 +98,7 @@ export function decodeAttributes<T extends object>(
       at += align4(size)
       continue
     }
+    if (entry?.repeats !== true) wanted--
     const payload = at + NLA_HDRLEN
     const length = size - NLA_HDRLEN
     if (entry === undefined || length < entry.least || !hasSoundNest(entry, view, payload, at + size)) {

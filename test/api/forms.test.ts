@@ -29,6 +29,7 @@ test('what is no handle is one and the same in both forms', () => {
   const functions = [
     'device',
     'listLinks',
+    'forEachLink',
     'listVethPairs',
     'createVethPair',
     'createNetns',
