@@ -9,7 +9,7 @@ import type { Link } from './rtnetlink/link.ts'
 import { deleteLink, getLink, moveLink, renameLink, setLink, setMtu } from './rtnetlink/link-operations.ts'
 import { byIndex, forEthtool } from './veth/by-index.ts'
 import { explainRedirect } from './veth/explain.ts'
-import { getVethPair, refOf } from './veth/peer.ts'
+import { getVethPeer } from './veth/pair-again.ts'
 import { type ProbeOptions, type ProbeResult, probeRedirect } from './veth/probe.ts'
 import { type RepairOptions, type RepairResult, repairRedirect } from './veth/repair.ts'
 import { type Undo, undoRepair } from './veth/undo.ts'
@@ -72,8 +72,7 @@ export class Device extends DeviceIdentity {
 
   /** The other end of a veth, in its own namespace. @throws PeerError */
   async getVethPeer(): Promise<Device> {
-    const { peer } = await this.#perform(getVethPair(this.ref))
-    return new Device(refOf(peer), this.limits)
+    return new Device(await this.#perform(getVethPeer(this.ref)), this.limits)
   }
 
   getFeatures(): Promise<Features> {

@@ -5,7 +5,9 @@ import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { newLink } from '../../src/rtnetlink/link-operations.ts'
 import { createNetns, createVethPair, type Device, NetnsHandle, xdpPass } from '../../src/sync.ts'
 import { explainRedirect } from '../../src/veth/explain.ts'
+import { getVethPeer } from '../../src/veth/pair-again.ts'
 import type { Verdict } from '../../src/veth/verdict.ts'
+import type { DeviceRef } from '../../src/wire/device-ref.ts'
 import type { Answer } from '../../src/wire/operation.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { needsVethChannels } from '../tools/veth-channels.ts'
@@ -41,7 +43,21 @@ function warm(here: NetnsHandle, there: NetnsHandle) {
   const before = asked.alone
   assert.deepEqual(explain(), fresh(here))
   assert.deepEqual([asked.alone, asked.together], [before, 1])
-  return { T, P, explain }
+  const peer = () => peerOr(here, kernel)
+  peer()
+  const peerBefore = asked.alone
+  assert.deepEqual(peer(), peerOr(here, new SyncKernel()))
+  assert.deepEqual([asked.alone, asked.together], [peerBefore, 2])
+  return { T, P, explain, peer }
+}
+
+/** Where T's peer is, or why it cannot be told. */
+function peerOr(netns: NetnsHandle, kernel: Kernel): DeviceRef | string {
+  try {
+    return runSync(getVethPeer({ netns, device: 'T' }), kernel)
+  } catch (error) {
+    return String((error as { code?: unknown }).code)
+  }
 }
 
 /** The verdict of somebody who knows nothing from before. */
@@ -96,22 +112,25 @@ function renamed(end: Device, name: string): void {
 }
 
 for (const [what, change] of Object.entries(changes)) {
-  test(`asked again after ${what}, a verdict is that of somebody who asks for the first time`, {
+  test(`asked again after ${what}, verdict and peer are those of somebody who asks for the first time`, {
     skip: what.includes('queues') ? needsVethChannels : needsRoot,
   }, t => {
     const [here, there, other] = [ownNetns(t), ownNetns(t), ownNetns(t)]
-    const { T, P, explain } = warm(here, there)
+    const { T, P, explain, peer } = warm(here, there)
     const made = change(T, P, there, other)
     if (made instanceof NetnsHandle) t.after(() => made.remove())
     const expected = fresh(here)
     assert.deepEqual(explain(), expected)
     assert.deepEqual(explain(), expected)
+    const expectedPeer = peerOr(here, new SyncKernel())
+    assert.deepEqual(peer(), expectedPeer)
+    assert.deepEqual(peer(), expectedPeer)
   })
 }
 
 test("a descriptor that stands for another namespace by now is not the peer's", { skip: needsRoot }, t => {
   const [here, there] = [ownNetns(t), createNetns()]
-  const { P, explain } = warm(here, there)
+  const { P, explain, peer } = warm(here, there)
   const elsewhere = ownNetns(t)
   P.move(elsewhere)
   const { fd } = there
@@ -119,5 +138,6 @@ test("a descriptor that stands for another namespace by now is not the peer's", 
   const next = ownNetns(t)
   createVethPair({ name: 'decoy', netns: next, peer: 'P' })
   assert.equal(next.fd, fd)
+  assert.deepEqual(peer(), peerOr(here, new SyncKernel()))
   assert.deepEqual(explain(), fresh(here))
 })
