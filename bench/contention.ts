@@ -133,7 +133,14 @@ export async function whileNetnsEnds(
     // Without requests nobody notices the end: about as long as it takes.
     if (waiting.requests === 0) await setTimeout(veths / 5)
   }
-  return await feel(here, begin, waiting)
+  const felt = await feel(here, begin, waiting)
+  await hasEnded(here) // or the next canary finds this one
+  return felt
+}
+
+async function hasEnded(here: NetnsHandle): Promise<void> {
+  const canary = device(CANARY, { netns: here })
+  while (!(await isGone(canary))) await setTimeout(10)
 }
 
 async function putCanary(here: NetnsHandle, there: NetnsHandle) {

@@ -4,6 +4,10 @@ import type { What, Work } from './works.ts'
 export interface Contestant {
   readonly name: string
   readonly can: readonly What[]
+  /** Compiled as it runs, in this process: its first rounds do not count. */
+  readonly warmsUp?: true
+  /** Where its turn takes too long, it takes part in some of the rounds only. */
+  readonly slow?: boolean
   /** Does the work as often as it says, one after the other, after the warm-up. @returns the mean in nanoseconds. */
   turn(work: Work): Promise<number>
 }

@@ -110,6 +110,7 @@ export function oursSync(): Contestant {
   return {
     name: OURS_SYNC,
     can: Object.keys(SYNC) as What[],
+    warmsUp: true,
     async turn({ what, scene, repeats, warmUp }) {
       const once = SYNC[what](scene)
       for (let i = 0; i < warmUp; i++) once()
@@ -126,6 +127,7 @@ export function oursPromises(): Contestant {
   return {
     name: OURS_PROMISES,
     can: Object.keys(PROMISES) as What[],
+    warmsUp: true,
     async turn({ what, scene, repeats, warmUp }) {
       const once = PROMISES[what](scene)
       for (let i = 0; i < warmUp; i++) await once()

@@ -118,6 +118,7 @@ export function contestantFor(peer: Peer): Contestant {
   return {
     name,
     can,
+    slow: slow > 1,
     async turn(work) {
       command ??= peer.build()
       const [warmUp, repeats] = [work.warmUp, work.repeats].map(often => `${Math.ceil(often / slow)}`)

@@ -28,7 +28,7 @@ export function asText(report: Report): string {
       bounds.map(({ what, unit, value, most, pass }) => [
         what,
         `${fixed(value)} ${unit}`,
-        `at most ${brief(most)} ${unit}`,
+        `at most ${most} ${unit}`,
         pass ? 'pass' : 'FAIL',
       ]),
     ),

@@ -6,9 +6,9 @@ import type { Scene } from './scene.ts'
 import { type Spread, spread } from './spread.ts'
 import type { What, Work } from './works.ts'
 
-/** Rounds that do not count: the first ones also compile what is hot. */
-const WARM_UP = 1
-/** Whose turn takes longer than this has one in so many rounds only. */
+/** Rounds that do not count, of those who are compiled as they run. */
+const WARM_UP = 3
+/** A slow one whose turn takes longer than this has one in so many rounds only. */
 const LONG_TURN_MS = 1000
 const SELDOM = 5
 
@@ -37,10 +37,10 @@ export async function runRounds(work: Work, all: readonly Contestant[], rounds: 
     .map(contestant => ({ contestant, values: [] as number[], long: false }))
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const one of doing) {
-      if (one.long && round % SELDOM !== 0) continue
+      if (round < 0 ? !one.contestant.warmsUp : one.long && round % SELDOM !== 0) continue
       const begun = performance.now()
       const value = await one.contestant.turn(work)
-      one.long = performance.now() - begun > LONG_TURN_MS
+      one.long = one.contestant.slow === true && performance.now() - begun > LONG_TURN_MS
       if (round >= 0) one.values.push(value)
     }
     progress(round + 1)
