@@ -1,6 +1,6 @@
 import type { ColdStart } from './cold-start.ts'
 import type { Contention } from './contention.ts'
-import type { LoopDelay } from './loop-watch.ts'
+import type { Holds } from './holds.ts'
 import { OURS_PROMISES, OURS_SYNC } from './ours.ts'
 import type { Taken } from './rounds.ts'
 import { spread } from './spread.ts'
@@ -22,7 +22,7 @@ export function bound(what: string, unit: Bound['unit'], value: number, most: nu
 /** What was measured; what was left out promises nothing. */
 export interface Measured {
   readonly taken: readonly Taken[]
-  readonly holds: { readonly links: number; readonly repeats: readonly LoopDelay[] } | null
+  readonly holds: Holds | null
   readonly contention: readonly Contention[]
   readonly verdicts: ManyVerdicts | null
   readonly coldStart: ColdStart | null
@@ -73,8 +73,9 @@ export function boundsOf(
     add('the same, all at once', 'x', over(sweep.median, limit('by-name')), 12)
   }
   if (holds !== null) {
-    const held = spread(holds.repeats.map(one => one.held)).median
-    add(`${holds.links} links by promises: longest hold of the loop`, 'ms', held, 5)
+    const held = (repeats: Holds['dump']) => spread(repeats.map(one => one.held)).median
+    add('one link by name, promises: longest hold of the loop', 'ms', held(holds.get), 1)
+    add(`${holds.links} links by promises: longest hold of the loop`, 'ms', held(holds.dump), 5)
   }
   if (contention.length > 0) {
     const disturbed = contention.filter(one => one.waiting.requests > 0 && one.disturbing)

@@ -19,7 +19,7 @@ export interface ColdStart {
 }
 
 /** A script that does nothing, and ones that ask for one link, in turn. */
-export function coldStart(scene: Scene, rounds: number): ColdStart {
+export async function coldStart(scene: Scene, rounds: number): Promise<ColdStart> {
   const folder = buildPackage()
   const script = (name: string, text: string) => {
     const file = join(folder, name)
@@ -44,7 +44,7 @@ export function coldStart(scene: Scene, rounds: number): ColdStart {
   const progress = progressOf('cold starts', rounds)
   for (let round = -1; round < rounds; round++) {
     for (const name of names) {
-      const value = meanOf(scripts[name], scene, { NODE_OPTIONS: '' })
+      const value = await meanOf(scripts[name], scene, { NODE_OPTIONS: '' })
       if (round >= 0) values.get(name)!.push(value)
     }
     progress(round + 1)

@@ -50,6 +50,7 @@ export interface CommandLine {
 export function commandLine(): CommandLine {
   const { values } = parseArgs({
     options: {
+      links: { type: 'string' },
       rounds: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
       chart: { type: 'string' },
@@ -60,7 +61,18 @@ export function commandLine(): CommandLine {
   })
   const { quick, json, install, chart, only } = values
   const basis = quick ? QUICK : FULL
-  const { rounds = `${basis.rounds}` } = values
-  if (!/^[1-9]\d{0,5}$/.test(rounds)) throw new TypeError(`--rounds takes a number, not '${rounds}'`)
-  return { settings: { ...basis, rounds: Number(rounds) }, quick, json, install, chart, only }
+  const rounds = values.rounds === undefined ? basis.rounds : wholeNumber('rounds', values.rounds)
+  const links = values.links === undefined ? basis.links : sizes(values.links)
+  return { settings: { ...basis, rounds, links }, quick, json, install, chart, only }
+}
+
+/** lo and pairs: an odd number each, in order. */
+function sizes(text: string): number[] {
+  const each = text.split(',').map(one => Math.max(3, wholeNumber('links', one) | 1))
+  return [...new Set(each)].sort((a, b) => a - b)
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new TypeError(`--${option} takes a number, not '${text}'`)
+  return Number(text)
 }

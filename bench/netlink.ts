@@ -4,6 +4,7 @@
  *
  *   --only TEXT    only works and parts, or only peers, with TEXT in their names; may be repeated
  *   --install      installs the peers that are missing (apt-get; npm's into a folder that goes away)
+ *   --links N,N,N  the sizes of the namespaces that are dumped
  *   --rounds N     --json    --quick (small: shows that everything runs)    --chart FILE (SVG)
  *
  * Exit status 1 where a bound fails (not with --quick), 2 for wrong usage.
@@ -11,36 +12,24 @@
 import { writeFileSync } from 'node:fs'
 import { boundsOf, type Measured } from './bounds.ts'
 import { asChart } from './chart.ts'
+import { chosen, PARTS } from './choice.ts'
 import { coldStart } from './cold-start.ts'
 import { type CommandLine, commandLine } from './command-line.ts'
 import { contend } from './contention.ts'
 import { gather } from './contestants.ts'
+import { runHolds } from './holds.ts'
 import { makeLab } from './lab.ts'
 import { memoryPerLink } from './memory.ts'
-import { OURS_PROMISES, OURS_SYNC } from './ours.ts'
 import { machine, type Report } from './report.ts'
 import { asText } from './report-text.ts'
-import { runHolds, runRounds, type Taken } from './rounds.ts'
+import { runRounds, type Taken } from './rounds.ts'
 import { emptyNetns, manyLinks, type Scene } from './scene.ts'
 import { manyVerdicts } from './sweep.ts'
 import { makeWorks } from './works.ts'
 
-/** What is measured besides the works; --only knows them by these names. */
-const PARTS = ['holds', 'contention', 'verdicts', 'cold-start', 'memory'] as const
-
 async function measure({ settings, install, only }: CommandLine): Promise<Report> {
   const { all, missing } = gather(install)
-  const named = (name: string) => only.some(text => name.includes(text))
-  // A text that names a contestant chooses among them; any other, among works and parts.
-  const rivals = all.filter(({ name }) => named(name))
-  const doing =
-    rivals.length === 0 ? all : all.filter(one => one.name.startsWith('raw C') || rivals.includes(one))
-  const choosesWorks = only.some(text => !all.some(({ name }) => name.includes(text)))
-  const wanted = (name: string) => !choosesWorks || named(name)
-  const part = (name: (typeof PARTS)[number]) =>
-    wanted(name) &&
-    (rivals.length === 0 || doing.some(({ name }) => name === OURS_SYNC || name === OURS_PROMISES))
-
+  const { contestants, work: wanted, part } = chosen(only, all)
   const scenes = new Map<number, Scene>()
   const withLinks = (count: number) => {
     const scene = scenes.get(count) ?? manyLinks(count)
@@ -48,20 +37,21 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
     return scene
   }
   const works = makeWorks(settings, wanted, withLinks)
-  if (works.length === 0 && !PARTS.some(part))
-    throw new TypeError(`--only ${only.join(' --only ')} leaves nothing`)
+  if (works.length === 0 && !PARTS.some(part)) {
+    usage(new TypeError(`--only ${only.join(' --only ')} leaves nothing`))
+  }
   const taken: Taken[] = []
-  for (const work of works) taken.push(await runRounds(work, doing, settings.rounds))
+  for (const work of works) taken.push(await runRounds(work, contestants, settings.rounds))
 
   const { links: sizes, rounds } = settings
   const [middle, most] = [sizes[sizes.length >> 1]!, sizes.at(-1)!]
   const measured: Measured = {
     taken,
     memory: part('memory') ? { links: middle, bytesPerLink: memoryPerLink(withLinks(middle)) } : null,
-    holds: part('holds') ? { links: most, repeats: await runHolds(withLinks(most), rounds) } : null,
+    holds: part('holds') ? await runHolds(withLinks(most), rounds, settings.gets) : null,
     contention: part('contention') ? await contend(makeLab(0), settings.deleted, settings.repeats) : [],
     verdicts: part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null,
-    coldStart: part('cold-start') ? coldStart(emptyNetns(), settings.coldStarts) : null,
+    coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts) : null,
   }
   return {
     schema: 'veth-nl/bench-netlink',

@@ -123,7 +123,7 @@ export function contestantFor(peer: Peer): Contestant {
       command ??= peer.build()
       const [warmUp, repeats] = [work.warmUp, work.repeats].map(often => `${Math.ceil(often / slow)}`)
       const words = (peer.words ?? everything)(work)
-      return meanOf([...command, warmUp!, repeats!, ...words], work.scene, peer.env?.())
+      return await meanOf([...command, warmUp!, repeats!, ...words], work.scene, peer.env?.())
     },
   }
 }

@@ -28,7 +28,7 @@ export function rawC(): Contestant {
     async turn(work) {
       const sent = requests.get(work) ?? requestsOf(() => operationOf(work), work.scene)
       requests.set(work, sent)
-      return meanOf([program, `${work.warmUp}`, `${work.repeats}`, ...sent], work.scene)
+      return await meanOf([program, `${work.warmUp}`, `${work.repeats}`, ...sent], work.scene)
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { ColdStart } from './cold-start.ts'
 import type { Contention, Responsiveness } from './contention.ts'
+import type { Holds } from './holds.ts'
 import type { LoopDelay } from './loop-watch.ts'
 import type { Report } from './report.ts'
 import type { Taken } from './rounds.ts'
@@ -14,7 +15,7 @@ export function asText(report: Report): string {
     ...missing.map(({ name, install }) => `left out: ${name} is missing; ${install}`),
     '',
     ...taken.flatMap(one => [...work(one), '']),
-    ...(holds === null ? [] : [holdLine(holds.links, holds.repeats), '']),
+    ...(holds === null ? [] : [...holdsTable(holds), '']),
     ...(contention.length === 0 ? [] : [...contentionTable(contention), '']),
     ...(verdicts === null ? [] : [...verdictTable(verdicts), '']),
     ...(coldStart === null ? [] : [...coldTable(coldStart), '']),
@@ -60,13 +61,23 @@ function work(taken: Taken): string[] {
   ]
 }
 
-function holdLine(links: number, holds: readonly LoopDelay[]): string {
-  const gap = spread(holds.map(({ delay }) => delay))
-  const held = spread(holds.map(one => one.held))
-  return (
-    `${links} links by promises, the longest gap between two turns of the event loop: ${fixed(gap.median)} ms ` +
-    `(${range(gap, 1)}), held by the program ${fixed(held.median)} ms (${range(held, 1)})`
-  )
+function holdsTable({ links, dump, get }: Holds): string[] {
+  const row = (what: string, repeats: readonly LoopDelay[]) => {
+    const gap = spread(repeats.map(({ delay }) => delay))
+    const held = spread(repeats.map(one => one.held))
+    return [what, fixed(gap.median), range(gap, 1), fixed(held.median), range(held, 1)]
+  }
+  return table([
+    [
+      'longest gap between two turns of the event loop',
+      'median ms',
+      'min – max',
+      'of it held ms',
+      'min – max',
+    ],
+    row(`${links} links by promises`, dump),
+    row('one link by name by promises, a turn of them', get),
+  ])
 }
 
 function contentionTable(contention: readonly Contention[]): string[] {

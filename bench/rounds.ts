@@ -1,8 +1,5 @@
-import { listLinks } from '../src/index.ts'
 import type { Contestant } from './contestant.ts'
-import { type LoopDelay, watchLoop } from './loop-watch.ts'
 import { progressOf } from './progress.ts'
-import type { Scene } from './scene.ts'
 import { type Spread, spread } from './spread.ts'
 import type { What, Work } from './works.ts'
 
@@ -51,11 +48,4 @@ export async function runRounds(work: Work, all: readonly Contestant[], rounds: 
     ...spread(values),
   }))
   return { id, what, title, repeats, rows }
-}
-
-/** How long a dump by promises holds the event loop at a stretch, in each round. */
-export async function runHolds({ netns }: Scene, rounds: number): Promise<LoopDelay[]> {
-  const holds: LoopDelay[] = []
-  for (let round = 0; round < rounds; round++) holds.push(await watchLoop('turn', () => listLinks({ netns })))
-  return holds
 }

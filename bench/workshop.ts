@@ -56,6 +56,9 @@ export function buildC(
 export function buildGo(name: string): string {
   const program = join(workshop(), name)
   const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '' }
+  const { HOME, XDG_CACHE_HOME, GOCACHE = '' } = process.env
+  if (!HOME && !XDG_CACHE_HOME && GOCACHE === '')
+    Object.assign(env, { GOCACHE: join(workshop(), 'go-cache') })
   if (!succeeds('go', ['build', '-o', program, peerSource(`${name}.go`)], env)) {
     throw new Error(`bench/peers/${name}.go does not compile`)
   }
