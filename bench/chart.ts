@@ -4,8 +4,8 @@ import type { Taken } from './rounds.ts'
 
 const WIDTH = 760
 const LABELS = 210
-const ROW = 18
-const TITLE = 34
+const ROW = 16
+const TITLE = 32
 /** Bars are logarithmic: ratios reach from 1 to some hundred. */
 const DECADES = 3
 const BAR = WIDTH - LABELS - 70
@@ -14,13 +14,13 @@ const BAR = WIDTH - LABELS - 70
 export function asChart({ machine, taken }: Report): string {
   const groups: string[] = []
   let y = 40
-  for (const work of taken) {
+  for (const work of middleSizes(taken)) {
     groups.push(group(work, y))
     y += TITLE + work.rows.length * ROW
   }
   const title = 'times the limit, logarithmic: 1, 10, 100, 1000'
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 30}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 30}" font-family="system-ui, sans-serif" font-size="11">`,
     '<style>',
     'text { fill: #24292f } .ours { fill: #1f6feb } .limit { fill: #8b949e } .peer { fill: #c2803a } line { stroke: #8b949e; stroke-opacity: .35 }',
     '@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } }',
@@ -32,6 +32,14 @@ export function asChart({ machine, taken }: Report): string {
     '</svg>',
     '',
   ].join('\n')
+}
+
+/** Of each work that was done in several sizes, the middle one. */
+function middleSizes(taken: readonly Taken[]): Taken[] {
+  return [...new Set(taken.map(({ what }) => what))].map(each => {
+    const sizes = taken.filter(({ what }) => what === each)
+    return sizes[sizes.length >> 1]!
+  })
 }
 
 function grid(bottom: number): string[] {
@@ -49,9 +57,9 @@ function group(work: Taken, top: number): string {
     const width = Math.max(2, Math.min(BAR, (BAR * Math.log10(Math.max(1, ratio))) / DECADES))
     const kind = name.startsWith('veth-nl') ? 'ours' : name === basis.name ? 'limit' : 'peer'
     return [
-      `<text x="${LABELS - 8}" y="${y + 12}" text-anchor="end">${escaped(name)}</text>`,
+      `<text x="${LABELS - 8}" y="${y + 11}" text-anchor="end">${escaped(name)}</text>`,
       `<rect class="${kind}" x="${LABELS}" y="${y + 2}" width="${width.toFixed(1)}" height="${ROW - 5}" rx="2"/>`,
-      `<text x="${(LABELS + width + 6).toFixed(1)}" y="${y + 12}">${brief(ratio)} ×</text>`,
+      `<text x="${(LABELS + width + 6).toFixed(1)}" y="${y + 11}">${brief(ratio)} ×</text>`,
     ].join('')
   })
   return [`<text x="0" y="${top + 13}" font-weight="600">${escaped(work.title)}</text>`, ...bars].join('\n')
