@@ -7,12 +7,23 @@ import { createVethPair, device, NetlinkError } from '../src/index.ts'
 import type { NetnsHandle } from '../src/sync.ts'
 import { CANARY, makeLab } from './lab.ts'
 import { watchLoop } from './loop-watch.ts'
+import { progressOf } from './progress.ts'
 
 /** What the program has asked for at any time: requests of ours, and fs.stat(), which shares the pool. */
 export interface Waiting {
   readonly requests: number
   readonly files: number
 }
+
+/** Responsiveness while something else goes on; repeated. */
+export interface Contention {
+  readonly meanwhile: string
+  /** Somebody changes links meanwhile. */
+  readonly disturbing: boolean
+  readonly waiting: Waiting
+  readonly repeats: readonly Responsiveness[]
+}
+
 const DELETER = fileURLToPath(new URL('delete-links.ts', import.meta.url))
 
 /** What the program feels while others hold the kernel's lock for network configuration (RTNL). Times in ms. */
@@ -28,6 +39,40 @@ export interface Responsiveness {
   readonly loopHeld: number
   /** The slowest fs.stat(), which shares libuv's pool with our requests. */
   readonly stat: number
+}
+
+/** With `deleted` veths that others delete, and how often each is repeated. */
+export async function contend(here: NetnsHandle, deleted: number, repeats: number): Promise<Contention[]> {
+  const oneByOne = (waiting: Waiting) => whileDeletedOneByOne(here, deleted, waiting)
+  const atOnce = (waiting: Waiting) => whileNetnsEnds(here, deleted, waiting)
+  const rest = (waiting: Waiting) => atRest(here, waiting)
+  const ours = { requests: 8, files: 1 }
+  const nothing = { requests: 0, files: 1 }
+  const onlyFiles = { requests: 0, files: 9 }
+  const nobody = 'nobody else is at work'
+  const ends = `a namespace of ${deleted} veths ends`
+  const kinds = [
+    { waiting: nothing, meanwhile: nobody, disturbing: false, times: repeats, feelIt: rest },
+    { waiting: ours, meanwhile: nobody, disturbing: false, times: repeats, feelIt: rest },
+    {
+      waiting: ours,
+      meanwhile: `${deleted} veths are deleted one by one`,
+      disturbing: true,
+      times: repeats,
+      feelIt: oneByOne,
+    },
+    { waiting: ours, meanwhile: ends, disturbing: true, times: 3 * repeats, feelIt: atOnce },
+    { waiting: onlyFiles, meanwhile: ends, disturbing: true, times: 3 * repeats, feelIt: atOnce },
+  ]
+  const contention: Contention[] = []
+  const progress = progressOf('kinds of contention', kinds.length)
+  for (const { waiting, meanwhile, disturbing, times, feelIt } of kinds) {
+    const felt: Responsiveness[] = []
+    for (let time = 0; time < times; time++) felt.push(await feelIt(waiting))
+    contention.push({ waiting, meanwhile, disturbing, repeats: felt })
+    progress(contention.length)
+  }
+  return contention
 }
 
 /** With nobody else at work, for comparison: even without requests there are delays. */
@@ -88,7 +133,14 @@ export async function whileNetnsEnds(
     // Without requests nobody notices the end: about as long as it takes.
     if (waiting.requests === 0) await setTimeout(veths / 5)
   }
-  return await feel(here, begin, waiting)
+  const felt = await feel(here, begin, waiting)
+  await hasEnded(here) // or the next canary finds this one
+  return felt
+}
+
+async function hasEnded(here: NetnsHandle): Promise<void> {
+  const canary = device(CANARY, { netns: here })
+  while (!(await isGone(canary))) await setTimeout(10)
 }
 
 async function putCanary(here: NetnsHandle, there: NetnsHandle) {

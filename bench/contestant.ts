@@ -1,13 +1,15 @@
-/** Uncounted requests for one link before those that count. */
-export const WARM_UP_GETS = 200
+import type { What, Work } from './works.ts'
 
-/** One way to ask the kernel for links: a row of the table. A further peer is one more of these (see contestants.ts). */
+/** Someone who does works: a row in the table of each work that it can do. */
 export interface Contestant {
   readonly name: string
-  /** Asks for one link by name, `count` times after the warm-up, one after the other. @returns the mean in nanoseconds. */
-  getLink(count: number): Promise<number>
-  /** Asks for all links, a second time after an uncounted first. @returns nanoseconds. */
-  listLinks(): Promise<number>
+  readonly can: readonly What[]
+  /** Compiled as it runs, in this process: its first rounds do not count. */
+  readonly warmsUp?: true
+  /** Where its turn takes too long, it takes part in some of the rounds only. */
+  readonly slow?: boolean
+  /** Does the work as often as it says, one after the other, after the warm-up. @returns the mean in nanoseconds. */
+  turn(work: Work): Promise<number>
 }
 
 /** Nanoseconds that the work took. */

@@ -1,121 +1,84 @@
 /**
- * How near the library comes to the physical limit, and whether the program stays responsive:
- * `npm run bench:netlink -- [--links N] [--rounds N] [--quick] [--json]`, as root. Exit status 1 where a bound fails
- * (not with --quick, which only shows that the benchmark runs), 2 for wrong usage.
+ * How near the library comes to the physical limit and how far others are from it, and whether the program stays
+ * responsive: `npm run bench:netlink`, as root, with
+ *
+ *   --only TEXT    only works and parts, or only peers, with TEXT in their names; may be repeated
+ *   --install      installs the peers that are missing (apt-get; npm's into a folder that goes away)
+ *   --links N,N,N  the sizes of the namespaces that are dumped
+ *   --rounds N     --json    --quick (small: shows that everything runs)    --chart FILE (SVG)
+ *
+ * Exit status 1 where a bound fails (not with --quick), 2 for wrong usage.
  */
-import { parseArgs } from 'node:util'
-import type { NetnsHandle } from '../src/sync.ts'
-import { atRest, type Waiting, whileDeletedOneByOne, whileNetnsEnds } from './contention.ts'
-import { contestants } from './contestants.ts'
-import { countLinks, endsOf, makeLab } from './lab.ts'
-import { OURS_SYNC } from './ours.ts'
-import { progressOf } from './progress.ts'
-import { asText, bound, type Contention, machine, type Report } from './report.ts'
-import { runHolds, runRounds } from './rounds.ts'
-import { spread } from './spread.ts'
+import { writeFileSync } from 'node:fs'
+import { boundsOf, type Measured } from './bounds.ts'
+import { asChart } from './chart.ts'
+import { chosen, PARTS } from './choice.ts'
+import { coldStart } from './cold-start.ts'
+import { type CommandLine, commandLine } from './command-line.ts'
+import { contend } from './contention.ts'
+import { gather } from './contestants.ts'
+import { runHolds } from './holds.ts'
+import { makeLab } from './lab.ts'
+import { memoryPerLink } from './memory.ts'
+import { machine, type Report } from './report.ts'
+import { asText } from './report-text.ts'
+import { runRounds, type Taken } from './rounds.ts'
+import { emptyNetns, manyLinks, type Scene } from './scene.ts'
+import { manyVerdicts } from './sweep.ts'
+import { makeWorks } from './works.ts'
 
-interface Settings {
-  readonly pairs: number
-  readonly rounds: number
-  readonly gets: number
-  /** Veths that are deleted under contention, and how often. */
-  readonly deleted: number
-  readonly repeats: number
-}
-
-const FULL: Settings = { pairs: 2000, rounds: 15, gets: 2000, deleted: 1000, repeats: 3 }
-const QUICK: Settings = { pairs: 50, rounds: 3, gets: 200, deleted: 40, repeats: 1 }
-
-async function measure({ pairs, rounds, gets, deleted, repeats }: Settings): Promise<Report> {
-  const making = progressOf('pairs made', pairs)
-  const netns = makeLab(pairs, making)
-  const links = countLinks(netns)
-  if (links !== 2 * pairs + 1) throw new Error(`${links} links, where ${2 * pairs + 1} were made`)
-
-  const all = contestants(netns, endsOf(pairs >> 1).name)
-  const taken = await runRounds(all, { rounds, gets }, progressOf('rounds', rounds))
-  const holds = await runHolds(netns, rounds)
-
-  const contention: Contention[] = []
-  const oneByOne = (here: NetnsHandle, waiting: Waiting) => whileDeletedOneByOne(here, deleted, waiting)
-  const atOnce = (here: NetnsHandle, waiting: Waiting) => whileNetnsEnds(here, deleted, waiting)
-  const ours = { requests: 8, files: 1 }
-  const nothing = { requests: 0, files: 1 }
-  const onlyFiles = { requests: 0, files: 9 }
-  const ends = `a namespace of ${deleted} veths ends`
-  const kinds = [
-    { waiting: nothing, meanwhile: 'nobody else is at work', times: repeats, feel: atRest },
-    { waiting: ours, meanwhile: 'nobody else is at work', times: repeats, feel: atRest },
-    { waiting: ours, meanwhile: `${deleted} veths are deleted one by one`, times: repeats, feel: oneByOne },
-    { waiting: ours, meanwhile: ends, times: 3 * repeats, feel: atOnce },
-    { waiting: onlyFiles, meanwhile: ends, times: 3 * repeats, feel: atOnce },
-  ]
-  const repeating = progressOf('kinds of contention', kinds.length)
-  for (const { waiting, meanwhile, times, feel } of kinds) {
-    const felt = []
-    for (let time = 0; time < times; time++) felt.push(await feel(netns, waiting))
-    contention.push({ waiting, meanwhile, repeats: felt })
-    repeating(contention.length)
+async function measure({ settings, install, only }: CommandLine): Promise<Report> {
+  const { all, missing } = gather(install)
+  const { contestants, work: wanted, part } = chosen(only, all)
+  const scenes = new Map<number, Scene>()
+  const withLinks = (count: number) => {
+    const scene = scenes.get(count) ?? manyLinks(count)
+    scenes.set(count, scene)
+    return scene
   }
-  netns.remove()
+  const works = makeWorks(settings, wanted, withLinks)
+  if (works.length === 0 && !PARTS.some(part)) {
+    usage(new TypeError(`--only ${only.join(' --only ')} leaves nothing`))
+  }
+  const taken: Taken[] = []
+  for (const work of works) taken.push(await runRounds(work, contestants, settings.rounds))
 
-  const [limit] = taken
-  const sync = taken.find(({ name }) => name === OURS_SYNC)
-  const disturbed = contention.slice(2, 4).map(({ repeats }) => repeats)
-  const loop = disturbed.map(felt => spread(felt.map(one => one.loopP99)).median)
-  const stat = disturbed.map(felt => spread(felt.map(one => one.stat)).max)
-  const bounds = [
-    bound('one link by name, sync', 'x', sync!.getLink.median / limit!.getLink.median, 2),
-    bound('all links, decoded and kept, sync', 'x', sync!.listLinks.median / limit!.listLinks.median, 2),
-    bound('loop delay under contention, p99', 'ms', Math.max(...loop), 5),
-    bound('fs.stat under contention, slowest', 'ms', Math.max(...stat), 30),
-  ]
+  const { links: sizes, rounds } = settings
+  const [middle, most] = [sizes[sizes.length >> 1]!, sizes.at(-1)!]
+  const measured: Measured = {
+    taken,
+    memory: part('memory') ? { links: middle, bytesPerLink: memoryPerLink(withLinks(middle)) } : null,
+    holds: part('holds') ? await runHolds(withLinks(most), rounds, settings.gets) : null,
+    contention: part('contention') ? await contend(makeLab(0), settings.deleted, settings.repeats) : [],
+    verdicts: part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null,
+    coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts) : null,
+  }
   return {
     schema: 'veth-nl/bench-netlink',
-    version: 1,
+    version: 2,
     machine: machine(),
-    links,
+    missing,
     rounds,
-    gets,
-    taken,
-    holds,
-    contention,
-    bounds,
+    ...measured,
+    bounds: boundsOf(measured, sizes),
   }
 }
 
-function settingsOf({ quick, links, rounds }: { quick: boolean; links?: string; rounds?: string }): Settings {
-  const basis = quick ? QUICK : FULL
-  return {
-    ...basis,
-    pairs: links === undefined ? basis.pairs : Math.max(1, wholeNumber('links', links) >> 1),
-    rounds: rounds === undefined ? basis.rounds : wholeNumber('rounds', rounds),
-  }
+function usage(error: Error): never {
+  process.stderr.write(`bench:netlink: ${error.message}\n`)
+  process.exit(2)
 }
 
-function wholeNumber(option: string, text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new TypeError(`--${option} takes a number, not '${text}'`)
-  return Number(text)
-}
-
-function commandLine() {
+function parsed(): CommandLine {
   try {
-    const { values } = parseArgs({
-      options: {
-        links: { type: 'string' },
-        rounds: { type: 'string' },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    return { settings: settingsOf(values), quick: values.quick, json: values.json }
+    return commandLine()
   } catch (error) {
-    process.stderr.write(`bench:netlink: ${(error as Error).message}\n`)
-    process.exit(2)
+    usage(error as Error)
   }
 }
 
-const { settings, quick, json } = commandLine()
-const report = await measure(settings)
-process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : asText(report))
-if (!quick && report.bounds.some(({ pass }) => !pass)) process.exitCode = 1
+const line = parsed()
+const report = await measure(line)
+if (line.chart !== undefined) writeFileSync(line.chart, asChart(report))
+process.stdout.write(line.json ? `${JSON.stringify(report, null, 2)}\n` : asText(report))
+if (!line.quick && report.bounds.some(({ pass }) => !pass)) process.exitCode = 1

@@ -1,46 +1,153 @@
-import { device, listLinks } from '../src/index.ts'
-import type { NetnsHandle } from '../src/sync.ts'
+import * as promises from '../src/index.ts'
+import type { Link, NetnsHandle } from '../src/sync.ts'
 import * as sync from '../src/sync.ts'
-import { type Contestant, timed, timedAsync, WARM_UP_GETS } from './contestant.ts'
+import { type Contestant, timed, timedAsync } from './contestant.ts'
+import type { Scene } from './scene.ts'
+import type { What } from './works.ts'
 
 /** What the bounds are about. */
 export const OURS_SYNC = 'veth-nl/sync'
+export const OURS_PROMISES = 'veth-nl, promises'
 
-/** Everything decoded; a dump's links all kept, in an array. */
-export function oursSync(netns: NetnsHandle, name: string): Contestant {
-  const veth = sync.device(name, { netns })
+/** All links where only names and indexes are wanted, kept. The bytes are those of ours-operations.ts. */
+const namesSync = (netns: NetnsHandle): unknown => sync.listLinks({ netns })
+const namesPromises = (netns: NetnsHandle): Promise<unknown> => promises.listLinks({ netns })
+
+/** All links, handed out one by one and not kept. The bytes are those of ours-operations.ts. */
+const visitSync = (netns: NetnsHandle, visit: (link: Link) => void): void => {
+  for (const link of sync.listLinks({ netns })) visit(link)
+}
+const visitPromises = async (netns: NetnsHandle, visit: (link: Link) => void): Promise<void> => {
+  for (const link of await promises.listLinks({ netns })) visit(link)
+}
+
+/** Each makes what does the work once. */
+const SYNC: Record<What, (scene: Scene) => () => unknown> = {
+  links: scene => () => sync.listLinks({ netns: scene.netns }),
+  names: scene => () => namesSync(scene.netns),
+  visit: scene => () => {
+    const counter = counting(scene)
+    visitSync(scene.netns, counter.visit)
+    counter.check()
+  },
+  'by-name': scene => {
+    const veth = sync.device(scene.name, { netns: scene.netns })
+    return () => veth.getLink()
+  },
+  'by-index': scene => {
+    const veth = sync.device(scene.index, { netns: scene.netns })
+    return () => veth.getLink()
+  },
+  features: scene => {
+    const veth = sync.device(scene.name, { netns: scene.netns })
+    return () => veth.getFeatures()
+  },
+  toggle: scene => {
+    const veth = sync.device(scene.name, { netns: scene.netns })
+    return () => {
+      veth.setFeature('gro', false)
+      veth.setFeature('gro', true)
+    }
+  },
+  peer: scene => {
+    const veth = sync.device(scene.name, { netns: scene.netns })
+    return () => veth.getVethPeer()
+  },
+  verdict: scene => {
+    const veth = sync.device(scene.name, { netns: scene.netns })
+    return () => veth.explainRedirect()
+  },
+  pair:
+    ({ netns, name, peer }) =>
+    () =>
+      sync.createVethPair({ netns, name, peer: { name: peer } })[0].delete(),
+}
+
+const PROMISES: Record<What, (scene: Scene) => () => Promise<unknown>> = {
+  links: scene => () => promises.listLinks({ netns: scene.netns }),
+  names: scene => () => namesPromises(scene.netns),
+  visit: scene => async () => {
+    const counter = counting(scene)
+    await visitPromises(scene.netns, counter.visit)
+    counter.check()
+  },
+  'by-name': scene => {
+    const veth = promises.device(scene.name, { netns: scene.netns })
+    return () => veth.getLink()
+  },
+  'by-index': scene => {
+    const veth = promises.device(scene.index, { netns: scene.netns })
+    return () => veth.getLink()
+  },
+  features: scene => {
+    const veth = promises.device(scene.name, { netns: scene.netns })
+    return () => veth.getFeatures()
+  },
+  toggle: scene => {
+    const veth = promises.device(scene.name, { netns: scene.netns })
+    return async () => {
+      await veth.setFeature('gro', false)
+      await veth.setFeature('gro', true)
+    }
+  },
+  peer: scene => {
+    const veth = promises.device(scene.name, { netns: scene.netns })
+    return () => veth.getVethPeer()
+  },
+  verdict: scene => {
+    const veth = promises.device(scene.name, { netns: scene.netns })
+    return () => veth.explainRedirect()
+  },
+  pair:
+    ({ netns, name, peer }) =>
+    async () => {
+      const [made] = await promises.createVethPair({ netns, name, peer: { name: peer } })
+      await made.delete()
+    },
+}
+
+export function oursSync(): Contestant {
   return {
     name: OURS_SYNC,
-    async getLink(count) {
-      for (let i = 0; i < WARM_UP_GETS; i++) veth.getLink()
-      return (
-        timed(() => {
-          for (let i = 0; i < count; i++) veth.getLink()
-        }) / count
-      )
-    },
-    async listLinks() {
-      sync.listLinks({ netns })
-      return timed(() => sync.listLinks({ netns }))
+    can: Object.keys(SYNC) as What[],
+    warmsUp: true,
+    async turn({ what, scene, repeats, warmUp }) {
+      const once = SYNC[what](scene)
+      for (let i = 0; i < warmUp; i++) once()
+      const all = timed(() => {
+        for (let i = 0; i < repeats; i++) once()
+      })
+      return all / repeats
     },
   }
 }
 
 /** The same by promises, one awaited after the other. */
-export function oursAsync(netns: NetnsHandle, name: string): Contestant {
-  const veth = device(name, { netns })
+export function oursPromises(): Contestant {
   return {
-    name: 'veth-nl, promises',
-    async getLink(count) {
-      for (let i = 0; i < WARM_UP_GETS; i++) await veth.getLink()
+    name: OURS_PROMISES,
+    can: Object.keys(PROMISES) as What[],
+    warmsUp: true,
+    async turn({ what, scene, repeats, warmUp }) {
+      const once = PROMISES[what](scene)
+      for (let i = 0; i < warmUp; i++) await once()
       const all = await timedAsync(async () => {
-        for (let i = 0; i < count; i++) await veth.getLink()
+        for (let i = 0; i < repeats; i++) await once()
       })
-      return all / count
+      return all / repeats
     },
-    async listLinks() {
-      await listLinks({ netns })
-      return await timedAsync(() => listLinks({ netns }))
+  }
+}
+
+/** Sees each link, and that none was missed. */
+function counting({ links }: Scene) {
+  let seen = 0
+  return {
+    visit(link: Link) {
+      if (link.index > 0) seen++
+    },
+    check() {
+      if (seen !== links) throw new Error(`${seen} links, where ${links} were made`)
     },
   }
 }

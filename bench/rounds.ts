@@ -1,56 +1,51 @@
-import { listLinks } from '../src/index.ts'
-import type { NetnsHandle } from '../src/sync.ts'
 import type { Contestant } from './contestant.ts'
-import { type LoopDelay, watchLoop } from './loop-watch.ts'
+import { progressOf } from './progress.ts'
 import { type Spread, spread } from './spread.ts'
+import type { What, Work } from './works.ts'
 
-/** Each round begins cold for everyone: the first ones also compile what is hot. */
+/** Rounds that do not count, of those who are compiled as they run. */
 const WARM_UP = 3
+/** A slow one whose turn takes longer than this has one in so many rounds only. */
+const LONG_TURN_MS = 1000
+const SELDOM = 5
 
-export interface Plan {
-  readonly rounds: number
-  /** Requests for one link in each round. */
-  readonly gets: number
-}
-
-/** What one contestant took, in nanoseconds. */
+/** What a work took everyone who did it. */
 export interface Taken {
-  readonly name: string
-  readonly getLink: Spread
-  readonly listLinks: Spread
+  readonly id: string
+  readonly what: What
+  readonly title: string
+  /** How often in each turn, by those who are not slow. */
+  readonly repeats: number
+  readonly rows: readonly Row[]
 }
 
-/**
- * Everyone in turn (A B C A B C …), so that what else the machine does falls on all alike. A round's value for
- * one link is the mean of its requests: garbage collection is part of it.
- */
-export async function runRounds(
-  all: readonly Contestant[],
-  { rounds, gets }: Plan,
-  progress: (done: number) => void,
-): Promise<Taken[]> {
-  const taken = all.map(contestant => ({ contestant, getLink: [] as number[], listLinks: [] as number[] }))
+/** Nanoseconds of one repeat, over the rounds. A round's value is the mean of its repeats: garbage collection is part of it. */
+export interface Row extends Spread {
+  readonly name: string
+  readonly rounds: number
+}
+
+/** Everyone in turn (A B C A B C …), so that what else the machine does falls on all alike. */
+export async function runRounds(work: Work, all: readonly Contestant[], rounds: number): Promise<Taken> {
+  const { id, what, title, repeats } = work
+  const progress = progressOf(`rounds of ${id}`, rounds)
+  const doing = all
+    .filter(({ can }) => can.includes(what))
+    .map(contestant => ({ contestant, values: [] as number[], long: false }))
   for (let round = -WARM_UP; round < rounds; round++) {
-    for (const { contestant, getLink } of taken) {
-      const each = await contestant.getLink(gets)
-      if (round >= 0) getLink.push(each)
-    }
-    for (const { contestant, listLinks } of taken) {
-      const each = await contestant.listLinks()
-      if (round >= 0) listLinks.push(each)
+    for (const one of doing) {
+      if (round < 0 ? !one.contestant.warmsUp : one.long && round % SELDOM !== 0) continue
+      const begun = performance.now()
+      const value = await one.contestant.turn(work)
+      one.long = one.contestant.slow === true && performance.now() - begun > LONG_TURN_MS
+      if (round >= 0) one.values.push(value)
     }
     progress(round + 1)
   }
-  return taken.map(({ contestant, getLink, listLinks }) => ({
-    name: contestant.name,
-    getLink: spread(getLink),
-    listLinks: spread(listLinks),
+  const rows = doing.map(({ contestant: { name }, values }) => ({
+    name,
+    rounds: values.length,
+    ...spread(values),
   }))
-}
-
-/** How long a dump by promises holds the event loop at a stretch, in each round. */
-export async function runHolds(netns: NetnsHandle, rounds: number): Promise<LoopDelay[]> {
-  const holds: LoopDelay[] = []
-  for (let round = 0; round < rounds; round++) holds.push(await watchLoop('turn', () => listLinks({ netns })))
-  return holds
+  return { id, what, title, repeats, rows }
 }

@@ -6,12 +6,16 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import * as promises from '../src/index.ts'
-import { createNetns, createVethPair, device, listVethPairs, type NetnsHandle } from '../src/sync.ts'
+import { device, listVethPairs } from '../src/sync.ts'
+import { bound } from './bounds.ts'
 import { timed, timedAsync } from './contestant.ts'
 import { progressOf } from './progress.ts'
 import { rawC } from './raw-c.ts'
-import { bound, machine } from './report.ts'
+import { machine } from './report.ts'
+import { acrossNetns } from './scene.ts'
 import { type Spread, spread } from './spread.ts'
+import { makePairs, removePairs } from './sweep.ts'
+import type { Work } from './works.ts'
 
 interface Settings {
   readonly rounds: number
@@ -30,20 +34,22 @@ const MOST = 8
 
 /** Nanoseconds: one link's round trip in C, not decoded, and a verdict in either form, in turn. */
 async function measureVerdict({ rounds, verdicts }: Settings) {
-  const [here, there] = [createNetns(), createNetns()]
-  const end = { up: true, addrGenMode: 'none' } as const
-  const [veth] = createVethPair({
-    name: 'veth0',
-    netns: here,
-    ...end,
-    peer: { name: 'eth0', netns: there, ...end },
-  })
-  const later = promises.device('veth0', { netns: here })
-  const limit = rawC(here, 'veth0')
+  const scene = acrossNetns('veth0', true)
+  const veth = device('veth0', { netns: scene.netns })
+  const later = promises.device('veth0', { netns: scene.netns })
+  const limit = rawC()
+  const roundTrips: Work = {
+    id: 'by-name',
+    what: 'by-name',
+    title: 'one link by name',
+    scene,
+    repeats: verdicts,
+    warmUp: 200,
+  }
   const progress = progressOf('rounds', rounds)
   const taken = { roundTrip: [] as number[], sync: [] as number[], promises: [] as number[] }
   for (let round = -2; round < rounds; round++) {
-    const roundTrip = await limit.getLink(verdicts)
+    const roundTrip = await limit.turn(roundTrips)
     const sync = timed(() => {
       for (let i = 0; i < verdicts; i++) veth.explainRedirect()
     })
@@ -56,24 +62,14 @@ async function measureVerdict({ rounds, verdicts }: Settings) {
     taken.promises.push(async / verdicts)
     progress(round + 1)
   }
-  here.remove()
-  there.remove()
+  scene.netns.remove()
+  scene.other.remove()
   return { roundTrip: spread(taken.roundTrip), sync: spread(taken.sync), promises: spread(taken.promises) }
 }
 
 /** Milliseconds for all pairs between one namespace and each of many, with both ends' verdicts; and what is left. */
 async function measureSweep({ namespaces, pairsEach, sweeps }: Settings) {
-  const host = createNetns()
-  const containers: NetnsHandle[] = []
-  const progress = progressOf('namespaces made', namespaces)
-  for (let at = 0; at < namespaces; at++) {
-    const netns = createNetns()
-    containers.push(netns)
-    for (let pair = 0; pair < pairsEach; pair++) {
-      createVethPair({ name: `v${at}_${pair}`, netns: host, peer: { name: `eth${pair}`, netns } })
-    }
-    progress(at + 1)
-  }
+  const lab = makePairs(namespaces, pairsEach)
   await sleep(IDLE_MS)
   const [descriptors, inside] = [openDescriptors(), readlinkSync('/proc/thread-self/ns/net')]
   const taken: number[] = []
@@ -86,9 +82,9 @@ async function measureSweep({ namespaces, pairsEach, sweeps }: Settings) {
     descriptors: openDescriptors() - descriptors,
     entered: readlinkSync('/proc/thread-self/ns/net') !== inside,
   }
-  const one = device('eth0', { netns: containers[0]! }).explainRedirect()
+  const one = device('eth0', { netns: lab.containers[0]! }).explainRedirect()
   if (one.delivers !== false) throw new Error(`a fresh pair delivers? ${one.summary}`)
-  for (const netns of [host, ...containers]) netns.remove()
+  removePairs(lab)
   return { pairs, namespaces: namespaces + 1, milliseconds: spread(taken), left }
 }
 

@@ -1,0 +1,163 @@
+import type { ColdStart } from './cold-start.ts'
+import type { Contention, Responsiveness } from './contention.ts'
+import type { Holds } from './holds.ts'
+import type { LoopDelay } from './loop-watch.ts'
+import type { Report } from './report.ts'
+import type { Taken } from './rounds.ts'
+import { type Spread, spread } from './spread.ts'
+import type { ManyVerdicts } from './sweep.ts'
+
+/** The report for people: a table for each work, and what was found out besides. */
+export function asText(report: Report): string {
+  const { machine, missing, taken, holds, contention, verdicts, coldStart, memory, bounds } = report
+  return [
+    `Linux ${machine.kernel}, Node ${machine.node}, ${machine.cpus} × ${machine.cpu}`,
+    ...missing.map(({ name, install }) => `left out: ${name} is missing; ${install}`),
+    '',
+    ...taken.flatMap(one => [...work(one), '']),
+    ...(holds === null ? [] : [...holdsTable(holds), '']),
+    ...(contention.length === 0 ? [] : [...contentionTable(contention), '']),
+    ...(verdicts === null ? [] : [...verdictTable(verdicts), '']),
+    ...(coldStart === null ? [] : [...coldTable(coldStart), '']),
+    ...(memory === null
+      ? []
+      : [
+          `retained per link, every field decoded, of ${memory.links}: ${memory.bytesPerLink.toFixed(0)} bytes`,
+          '',
+        ]),
+    ...table(
+      bounds.map(({ what, unit, value, most, pass }) => [
+        what,
+        `${fixed(value)} ${unit}`,
+        `at most ${most} ${unit}`,
+        pass ? 'pass' : 'FAIL',
+      ]),
+    ),
+    '',
+  ].join('\n')
+}
+
+/** What a work's ratios are to: the limit, which comes first; where there is none, the fastest. */
+export function basisOf({ rows }: Taken): { name: string; median: number } {
+  const limit = rows.find(({ name }) => name.startsWith('raw C'))
+  return limit ?? rows.reduce((fastest, row) => (row.median < fastest.median ? row : fastest))
+}
+
+function work(taken: Taken): string[] {
+  const basis = basisOf(taken)
+  const [unit, name] = basis.median >= 1e6 ? [1e6, 'ms'] : [1e3, 'µs']
+  return [
+    `${taken.title}; ratio to ${basis.name}`,
+    ...table([
+      [`turns of ${taken.repeats}`, `median ${name}`, 'min – max', 'ratio', 'turns'],
+      ...taken.rows.map(row => [
+        row.name,
+        fixed(row.median / unit),
+        range(row, unit),
+        `${fixed(row.median / basis.median)} x`,
+        `${row.rounds}`,
+      ]),
+    ]),
+  ]
+}
+
+function holdsTable({ links, dump, get }: Holds): string[] {
+  const row = (what: string, repeats: readonly LoopDelay[]) => {
+    const gap = spread(repeats.map(({ delay }) => delay))
+    const held = spread(repeats.map(one => one.held))
+    return [what, fixed(gap.median), range(gap, 1), fixed(held.median), range(held, 1)]
+  }
+  return table([
+    [
+      'longest gap between two turns of the event loop',
+      'median ms',
+      'min – max',
+      'of it held ms',
+      'min – max',
+    ],
+    row(`${links} links by promises`, dump),
+    row('one link by name by promises, a turn of them', get),
+  ])
+}
+
+function contentionTable(contention: readonly Contention[]): string[] {
+  const columns = [
+    'lasted ms',
+    'answered',
+    'slowest ms',
+    'loop p99 ms',
+    'longest ms',
+    'of it held ms',
+    'fs.stat ms',
+  ]
+  return [
+    ...table([['requests + fs.stat waiting', ...columns], ...contention.map(contentionRow)]),
+    'median | maximum of the runs. loop: gaps between two looks, which are 1 ms apart at best: 99 of 100, and the longest.',
+    'held: what the program itself held at most, without what the machine is late by',
+  ]
+}
+
+function contentionRow({ waiting, meanwhile, repeats }: Contention): string[] {
+  const of = (field: keyof Responsiveness) => {
+    const { median, max } = spread(repeats.map(felt => felt[field]))
+    return `${brief(median)} | ${brief(max)}`
+  }
+  return [
+    `${waiting.requests} + ${waiting.files}, ${meanwhile}`,
+    of('lasted'),
+    of('answered'),
+    of('slowest'),
+    of('loopP99'),
+    of('loopDelay'),
+    of('loopHeld'),
+    of('stat'),
+  ]
+}
+
+function verdictTable({ pairs, namespaces, oneByOne, sweep }: ManyVerdicts): string[] {
+  return table([
+    [`a verdict of many: ${pairs} pairs in ${namespaces} namespaces, sync`, 'median µs', 'min – max'],
+    ['explainRedirect(), one after the other', fixed(oneByOne.median / 1e3), range(oneByOne, 1e3)],
+    ["listVethPairs({ netns: 'all' }), both ends", fixed(sweep.median / 1e3), range(sweep, 1e3)],
+  ])
+}
+
+function coldTable({ empty, sync, promises, importSync, importPromises }: ColdStart): string[] {
+  const row = (name: string, time: Spread, ratio: string) => [
+    name,
+    fixed(time.median / 1e6),
+    range(time, 1e6),
+    ratio,
+  ]
+  const whole = (name: string, time: Spread) => row(name, time, `${fixed(time.median / empty.median)} x`)
+  return table([
+    ['node SCRIPT, whole process', 'median ms', 'min – max', 'ratio'],
+    whole('an empty module', empty),
+    whole('asks for one link, veth-nl/sync', sync),
+    whole('asks for one link, veth-nl, promises', promises),
+    row('of it the import, veth-nl/sync', importSync, ''),
+    row('of it the import, veth-nl', importPromises, ''),
+  ])
+}
+
+function range({ min, max }: Spread, unit: number): string {
+  return `${fixed(min / unit)} – ${fixed(max / unit)}`
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2)
+}
+
+function brief(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1)
+}
+
+/** Columns as wide as their widest: words to the left, numbers to the right. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(cells => cells[column]!.length)))
+  return rows.map(cells =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+      .join('  '),
+  )
+}
