@@ -1,8 +1,8 @@
 import { getFeatures, setFeature } from '../src/ethtool/features.ts'
-import { getLink, listLinks } from '../src/rtnetlink/link-operations.ts'
+import { getLink, listLinkFields, listLinks, visitLinks } from '../src/rtnetlink/link-operations.ts'
 import { forEthtool } from '../src/veth/by-index.ts'
 import { explainRedirect } from '../src/veth/explain.ts'
-import { getVethPair } from '../src/veth/peer.ts'
+import { getVethPeer } from '../src/veth/pair-again.ts'
 import type { Operation } from '../src/wire/operation.ts'
 import type { Scene } from './scene.ts'
 import type { What, Work } from './works.ts'
@@ -10,13 +10,13 @@ import type { What, Work } from './works.ts'
 /** The operation under each work of ours, for its request bytes. */
 const OPERATIONS: Record<Exclude<What, 'pair'>, (scene: Scene) => Operation<unknown>> = {
   links: ({ netns }) => listLinks(netns),
-  names: ({ netns }) => listLinks(netns),
-  visit: ({ netns }) => listLinks(netns),
+  names: ({ netns }) => listLinkFields(netns, ['name', 'index']),
+  visit: ({ netns }) => visitLinks(netns, () => {}),
   'by-name': ({ netns, name }) => getLink({ netns, device: name }),
   'by-index': ({ netns, index }) => getLink({ netns, device: index }),
   features: ({ netns, name }) => forEthtool({ netns, device: name }, getFeatures),
   toggle: offAndOn,
-  peer: ({ netns, name }) => getVethPair({ netns, device: name }),
+  peer: ({ netns, name }) => getVethPeer({ netns, device: name }),
   verdict: ({ netns, name }) => explainRedirect({ netns, device: name }, {}),
 }
 

@@ -1,5 +1,5 @@
 import * as promises from '../src/index.ts'
-import type { Link, NetnsHandle } from '../src/sync.ts'
+import type { Link } from '../src/sync.ts'
 import * as sync from '../src/sync.ts'
 import { type Contestant, timed, timedAsync } from './contestant.ts'
 import type { Scene } from './scene.ts'
@@ -9,25 +9,15 @@ import type { What } from './works.ts'
 export const OURS_SYNC = 'veth-nl/sync'
 export const OURS_PROMISES = 'veth-nl, promises'
 
-/** All links where only names and indexes are wanted, kept. The bytes are those of ours-operations.ts. */
-const namesSync = (netns: NetnsHandle): unknown => sync.listLinks({ netns })
-const namesPromises = (netns: NetnsHandle): Promise<unknown> => promises.listLinks({ netns })
-
-/** All links, handed out one by one and not kept. The bytes are those of ours-operations.ts. */
-const visitSync = (netns: NetnsHandle, visit: (link: Link) => void): void => {
-  for (const link of sync.listLinks({ netns })) visit(link)
-}
-const visitPromises = async (netns: NetnsHandle, visit: (link: Link) => void): Promise<void> => {
-  for (const link of await promises.listLinks({ netns })) visit(link)
-}
+const NAMES = ['name', 'index'] as const
 
 /** Each makes what does the work once. */
 const SYNC: Record<What, (scene: Scene) => () => unknown> = {
   links: scene => () => sync.listLinks({ netns: scene.netns }),
-  names: scene => () => namesSync(scene.netns),
+  names: scene => () => sync.listLinks({ netns: scene.netns, fields: NAMES }),
   visit: scene => () => {
     const counter = counting(scene)
-    visitSync(scene.netns, counter.visit)
+    sync.forEachLink(counter.visit, { netns: scene.netns })
     counter.check()
   },
   'by-name': scene => {
@@ -65,10 +55,10 @@ const SYNC: Record<What, (scene: Scene) => () => unknown> = {
 
 const PROMISES: Record<What, (scene: Scene) => () => Promise<unknown>> = {
   links: scene => () => promises.listLinks({ netns: scene.netns }),
-  names: scene => () => namesPromises(scene.netns),
+  names: scene => () => promises.listLinks({ netns: scene.netns, fields: NAMES }),
   visit: scene => async () => {
     const counter = counting(scene)
-    await visitPromises(scene.netns, counter.visit)
+    await promises.forEachLink(counter.visit, { netns: scene.netns })
     counter.check()
   },
   'by-name': scene => {
