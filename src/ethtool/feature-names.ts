@@ -20,16 +20,23 @@ const GROUPS = [
 /** The short names, as given to `ethtool -K`. */
 export type FeatureAlias = (typeof GROUPS)[number][0]
 
-/** Every alias, short and long, with the kernel's names of the bits it stands for; this kernel may have none. */
-export function aliasesOf(names: readonly string[]): Map<string, string[]> {
-  const aliases = new Map<string, string[]>()
+/**
+ * Every alias, short and long, with the kernel's names of the bits it stands for; this kernel may have none. Found once
+ * for each list of names: a kernel has one, and patterns take long.
+ */
+export function aliasesOf(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const known = found.get(names)
+  if (known !== undefined) return known
+  const aliases = new Map<string, readonly string[]>()
   for (const [short, long, pattern] of GROUPS) {
     const members = names.filter(name => name !== undefined && matches(name, pattern))
     aliases.set(short, members)
     aliases.set(long, members)
   }
+  found.set(names, aliases)
   return aliases
 }
+const found = new WeakMap<readonly string[], ReadonlyMap<string, readonly string[]>>()
 
 /** The names most like a mistaken one, best first. */
 export function nearNames(wrong: string, names: Iterable<string>): string[] {

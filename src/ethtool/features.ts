@@ -120,17 +120,14 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
 class FeatureBits {
   readonly names: readonly string[]
   readonly #reply: FeaturesReply
-  #aliases: Map<string, string[]> | undefined
 
   constructor(names: readonly string[], reply: FeaturesReply) {
     this.names = names
     this.#reply = reply
   }
 
-  /** Made when somebody asks: one bit by the kernel's own name needs none. */
-  get aliases(): Map<string, string[]> {
-    this.#aliases ??= aliasesOf(this.names)
-    return this.#aliases
+  get aliases(): ReadonlyMap<string, readonly string[]> {
+    return aliasesOf(this.names)
   }
 
   one(bit: number): Feature {
