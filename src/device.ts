@@ -24,6 +24,7 @@ import {
   type XdpAttachment,
   type XdpProgram,
 } from './veth/xdp.ts'
+import type { DeviceRef } from './wire/device-ref.ts'
 import { type Netns, type NetnsRef, namedNetns } from './wire/netns.ts'
 import type { Operation } from './wire/operation.ts'
 
@@ -57,12 +58,12 @@ export class Device extends DeviceIdentity {
   /** Returns a handle by the new name. @throws NetlinkError EEXIST; before Linux 6.2 EBUSY while it is up. */
   async rename(name: string): Promise<Device> {
     await this.#perform(renameLink(this.ref, name))
-    return new Device({ netns: this.netns, device: name }, this.limits)
+    return handle({ netns: this.netns, device: name }, this.limits)
   }
 
   /** Moves it to another namespace; returns a handle there. Its index may change, its name does not. */
   async move(to: NetnsRef | Netns): Promise<Device> {
-    return new Device(await this.#perform(moveLink(this.ref, namedNetns(to))), this.limits)
+    return handle(await this.#perform(moveLink(this.ref, namedNetns(to))), this.limits)
   }
 
   /** A veth takes its peer along. */
@@ -72,7 +73,7 @@ export class Device extends DeviceIdentity {
 
   /** The other end of a veth, in its own namespace. @throws PeerError */
   async getVethPeer(): Promise<Device> {
-    return new Device(await this.#perform(getVethPeer(this.ref)), this.limits)
+    return handle(await this.#perform(getVethPeer(this.ref)), this.limits)
   }
 
   getFeatures(): Promise<Features> {
@@ -128,6 +129,11 @@ export class Device extends DeviceIdentity {
   #perform<T>(operation: Operation<T>): Promise<T> {
     return perform(operation, this.limits)
   }
+}
+
+// Not in the class: the build would give a class that names itself another name.
+function handle(ref: DeviceRef, limits: Limits): Device {
+  return new Device(ref, limits)
 }
 
 /** A program that was attached. The signal of the device's options does not reach its detaching. */

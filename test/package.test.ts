@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
 
 const checkout = new URL('..', import.meta.url).pathname
@@ -60,6 +69,48 @@ describe('the packed tarball', { skip: readOnlyCheckout() }, () => {
     assert.throws(() => node(`import 'veth-nl/dist/wire/errno.js'`), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
   })
 
+  it('starts cold with two files, and loads no module of Node for it that was not there', () => {
+    const LOADED = `
+process.getBuiltinModule('node:fs').writeSync(1, process.moduleLoadList.join('\\n'))`
+    writeFileSync(join(folder, 'nothing.mjs'), LOADED)
+    for (const [entry, question] of [
+      ['veth-nl/sync', `device('lo').getLink()`],
+      ['veth-nl', `await device('lo').getLink()`],
+    ] as const) {
+      writeFileSync(join(folder, 'question.mjs'), `import { device } from '${entry}'\n${question}${LOADED}`)
+      const [without, loaded] = ['nothing.mjs', 'question.mjs'].map(file =>
+        execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' }).split('\n'),
+      )
+      const ofNode = loaded!.filter(name => !without!.includes(name) && !name.includes('internal/'))
+      assert.deepEqual(ofNode, [], entry)
+      const resolved = node(`import { fileURLToPath } from 'node:url'
+console.log(fileURLToPath(import.meta.resolve('${entry}')))`)
+      const files = loadedFrom(realpathSync(resolved.trim()))
+      assert.ok(files.size <= 2, `${entry} loads ${[...files].join(', ')}`)
+    }
+  })
+
+  it('keeps the names of classes, and with source maps the lines of our source', () => {
+    const names = node(`import * as promised from 'veth-nl'
+import * as sync from 'veth-nl/sync'
+const classes = [promised, sync].flatMap(Object.entries).filter(([name]) => /^[A-Z]/.test(name))
+console.log(JSON.stringify(classes.map(([name, { name: own }]) => [name, own])))`)
+    const classes: [string, string][] = JSON.parse(names)
+    assert.ok(classes.length > 20)
+    for (const [name, own] of classes) assert.equal(own, name)
+
+    const program = `import { device } from 'veth-nl/sync'; device('')`
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--enable-source-maps', '--input-type=module', '-e', program],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    )
+    assert.match(stderr, /src\/wire\/device-ref\.ts:\d+/)
+  })
+
   it('has types that a strict program can use', () => {
     writeFileSync(
       join(folder, 'use.ts'),
@@ -91,3 +142,13 @@ console.log(verdict, on)
     assert.equal(status, 0, stdout)
   })
 })
+
+/** A built file and all that it loads. */
+function loadedFrom(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|export|\}).*? from "(\.[^"]*)"/gm)) {
+    loadedFrom(join(dirname(file), path!), found)
+  }
+  return found
+}

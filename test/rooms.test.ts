@@ -118,6 +118,12 @@ describe('the package', () => {
     assert.deepEqual(Object.keys(devDependencies).sort(), ['@types/node', 'tsx', 'typescript'])
   })
 
+  test('is bundled by the esbuild that is locked', () => {
+    const { version } = json('package-lock.json').packages['node_modules/esbuild']
+    const { bundle } = json('package.json').scripts
+    assert.ok(bundle.includes(`npx --yes esbuild@${version} `), `npx would fetch another than ${version}`)
+  })
+
   test('is locked to versions and checksums, not to one registry', () => {
     const { packages } = json('package-lock.json') as { packages: Record<string, { integrity?: string }> }
     const locked = Object.entries(packages).filter(([path]) => path !== '')

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
 import { areReads, Batch, type Heard } from './batch.ts'
@@ -187,6 +186,7 @@ export class PromiseKernel implements AsyncKernel {
 
 /** Aborted, it fails with the signal's own reason, as everything else does. */
 async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<null> {
+  const { setTimeout } = await import('node:timers/promises')
   try {
     return await setTimeout(milliseconds, null, { signal })
   } catch (error) {

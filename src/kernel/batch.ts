@@ -1,10 +1,10 @@
-import { closeSync } from 'node:fs'
 import { align4, LITTLE_ENDIAN, NLMSG_HDRLEN } from '../wire/netlink.ts'
 import { type Netns, ownDescriptor } from '../wire/netns.ts'
 import type { Answers, Failed, NetlinkAsk } from '../wire/operation.ts'
 import { Conversation } from './conversation.ts'
 import { firstOfSequences, type ReceiveBuffer } from './netlink.ts'
 import { currentInode, openNetnsForMessage } from './netns-files.ts'
+import { closeSync } from './node.ts'
 import type { Shim } from './shim.ts'
 import type { Socket, Sockets } from './sockets.ts'
 

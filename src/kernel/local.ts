@@ -1,10 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { release } from 'node:os'
-import { dirname } from 'node:path'
 import { SystemError } from '../wire/errors.ts'
 import { netnsLabel } from '../wire/netns.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
+import { dirname, mkdirSync, rmSync, writeFileSync } from './node.ts'
 
 const EIO = 5
 const EPERM = -1
@@ -26,6 +24,7 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
 }
 
 function self(): Self {
+  const { release } = process.getBuiltinModule('node:os') // seldom asked for
   return { release: release(), pid: process.pid }
 }
 

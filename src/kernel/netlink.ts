@@ -1,9 +1,9 @@
-import { closeSync } from 'node:fs'
 import { SystemError, TimeoutError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN, NLMSG_HDRLEN } from '../wire/netlink.ts'
 import type { Answers, NetlinkAsk } from '../wire/operation.ts'
 import { Conversation } from './conversation.ts'
 import { openNetnsForMessage } from './netns-files.ts'
+import { closeSync } from './node.ts'
 import type { Socket, Sockets } from './sockets.ts'
 
 /** One crossing into the shim: send the request, if any, and receive what is there. */

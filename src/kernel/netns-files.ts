@@ -1,16 +1,16 @@
+import { SystemError } from '../wire/errors.ts'
+import { NETNS_DIRECTORY, type Netns, netnsLabel, ownDescriptor } from '../wire/netns.ts'
 import {
   closeSync,
   constants,
   fstatSync,
   openSync,
+  promises,
   readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
-} from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { SystemError } from '../wire/errors.ts'
-import { NETNS_DIRECTORY, type Netns, netnsLabel, ownDescriptor } from '../wire/netns.ts'
+} from './node.ts'
 import type { Shim } from './shim.ts'
 
 const OWN = '/proc/thread-self/ns/net'
@@ -97,7 +97,7 @@ export function listThreadNetns(): Netns[] {
 export async function listNetnsInSlices(held: 'by process' | 'by thread'): Promise<Netns[]> {
   const found = held === 'by process' ? ownDescriptors() : []
   let count = 0
-  for (const pid of processes(await readdir('/proc'))) {
+  for (const pid of processes(await promises.readdir('/proc'))) {
     if (held === 'by process') addNetnsOf(found, `/proc/${pid}`)
     else addThreads(found, pid)
     if (++count % 64 === 0) await new Promise(resolve => setImmediate(resolve))

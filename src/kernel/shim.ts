@@ -1,7 +1,4 @@
-import { readdirSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, fileURLToPath, join, readdirSync, statSync } from './node.ts'
 
 /**
  * The native shim, bpf/sock.c: all that TypeScript cannot do itself. Every function returns a number: the result
@@ -165,12 +162,15 @@ function load(): Shim {
   const file = shimFile(process.arch)
   if (!isThere(file)) throw shimError(`veth-nl: ${file} is missing.${howToBuild()}`)
   try {
-    return createRequire(import.meta.url)(file)
+    const addon = { exports: {} as Shim }
+    process.dlopen(addon, file)
+    return addon.exports
   } catch (cause) {
     throw shimError(`veth-nl: ${file} does not load: ${(cause as Error).message}.${howToBuild()}`, cause)
   }
 }
 
+// Two folders up, from src/kernel as from dist/shared, where the build puts this.
 const SOURCE = fileURLToPath(new URL('../../bpf/sock.c', import.meta.url))
 const PREBUILDS = fileURLToPath(new URL('../../prebuilds', import.meta.url))
 

@@ -662,7 +662,9 @@ test('where the shim is missing, the error has the line that builds it', async (
   const folder = mkdtempSync(join(tmpdir(), 'veth-nl-'))
   try {
     const source = `src/kernel/shim${EXTENSION}`
-    cpSync(new URL(`../../${source}`, import.meta.url), join(folder, source))
+    for (const file of [source, `src/kernel/node${EXTENSION}`]) {
+      cpSync(new URL(`../../${file}`, import.meta.url), join(folder, file))
+    }
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     cpSync(new URL('../../bpf/sock.c', import.meta.url), join(folder, 'bpf/sock.c'))
     const elsewhere: typeof import('../../src/kernel/shim.ts') = await import(join(folder, source))
