@@ -56,10 +56,9 @@ export async function coldStart(scene: Scene, rounds: number): Promise<ColdStart
 function buildPackage(): string {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const folder = workshop()
-  const tsc = join(root, 'node_modules', '.bin', 'tsc')
-  const project = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
-  if (spawnSync(tsc, project, { stdio: ['ignore', 'inherit', 'inherit'] }).status !== 0) {
-    throw new Error('the package does not compile')
+  const bundle = ['run', '--silent', 'bundle', '--', `--outdir=${join(folder, 'dist')}`]
+  if (spawnSync('npm', bundle, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status !== 0) {
+    throw new Error('the package cannot be built')
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
   symlinkSync(join(root, 'prebuilds'), join(folder, 'prebuilds'))
