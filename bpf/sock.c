@@ -101,7 +101,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 64, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
+enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
 enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
 
 /* A socket and its handle. */

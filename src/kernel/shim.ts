@@ -37,10 +37,10 @@ export interface Shim {
    * NETLINK_EXT_ACK, NETLINK_CAP_ACK and NETLINK_GET_STRICT_CHK where the kernel has them.
    *
    * A socket pins its namespace. So it is closed once it has been idle for half a second (within 0.2 s, even while
-   * JavaScript is busy), or was idle for longest when a 65th was opened. Its handle is -9, EBADF, from then on:
+   * JavaScript is busy), or was idle for longest when a 513th was opened. Its handle is -9, EBADF, from then on:
    * reopen.
    *
-   * @returns a handle, never used twice; -24, EMFILE, when 64 are in use at this moment.
+   * @returns a handle, never used twice; -24, EMFILE, when 512 are in use at this moment.
    */
   openSocket(netns: number, protocol: number): number
   openSocket(netns: number, protocol: number, done: Done): number

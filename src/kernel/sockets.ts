@@ -18,7 +18,9 @@ export interface Socket {
  */
 export class Sockets {
   readonly #shim: Shim
-  #idle: Socket[] = []
+  /** By their namespace's path. */
+  readonly #idle = new Map<string, Socket[]>()
+  #count = 0
 
   constructor(shim: Shim) {
     this.#shim = shim
@@ -26,11 +28,13 @@ export class Sockets {
 
   /** One in the namespace that the path stands for at this moment. */
   take(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
-    for (let i = this.#idle.length - 1; i >= 0; i--) {
-      const socket = this.#idle[i]!
-      if (socket.path !== netns.path || socket.protocol !== protocol) continue
-      const last = this.#idle.pop()!
-      if (last !== socket) this.#idle[i] = last
+    const there = this.#idle.get(netns.path) ?? NONE
+    for (let i = there.length - 1; i >= 0; i--) {
+      const socket = there[i]!
+      if (socket.protocol !== protocol) continue
+      const last = there.pop()!
+      this.#count--
+      if (last !== socket) there[i] = last
       if (socket.inode === inode && (netns.inode === null || netns.inode === inode || inode === 0))
         return socket
       this.drop(socket)
@@ -39,6 +43,17 @@ export class Sockets {
   }
 
   open(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
+    try {
+      return this.#open(netns, protocol, inode)
+    } catch (error) {
+      // Those that wait are what this program can spare.
+      if (!(error instanceof SystemError && error.code === 'EMFILE') || this.#count === 0) throw error
+      this.#dropIdle(0)
+      return this.#open(netns, protocol, inode)
+    }
+  }
+
+  #open(netns: Netns, protocol: number, inode: number): Socket {
     const fd = openNetns(netns)
     try {
       const slot = this.#shim.openSocket(fd, protocol)
@@ -51,8 +66,20 @@ export class Sockets {
 
   /** For a socket whose conversation has come to its end. */
   giveBack(socket: Socket): void {
-    this.#idle.push(socket)
-    if (this.#idle.length > MOST_IDLE) this.drop(this.#idle.shift()!)
+    const there = this.#idle.get(socket.path)
+    if (there === undefined) this.#idle.set(socket.path, [socket])
+    else there.push(socket)
+    if (++this.#count > MOST_IDLE) this.#dropIdle(MOST_IDLE)
+  }
+
+  /** Down to so many, those of the namespaces first that came up first. */
+  #dropIdle(most: number): void {
+    for (const [path, sockets] of this.#idle) {
+      if (this.#count <= most) return
+      this.#idle.delete(path)
+      this.#count -= sockets.length
+      for (const socket of sockets) this.drop(socket)
+    }
   }
 
   /** For a socket that may still have something unread in it. */
@@ -61,8 +88,13 @@ export class Sockets {
   }
 }
 
-/** Bounds descriptors while a sweep walks through thousands of namespaces. */
-const MOST_IDLE = 64
+const NONE: Socket[] = []
+
+/**
+ * As many as the shim keeps. Two for each of 250 namespaces find their place, as a sweep over a machine of containers
+ * wants; more would be the descriptors of the program that we are a part of.
+ */
+const MOST_IDLE = 512
 
 /** Which of the ways in which setns(2) fails it was. */
 function whyNotEntered(errno: number, fd: number, { path }: Netns): string {

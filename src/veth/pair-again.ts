@@ -66,7 +66,7 @@ export class PairQuestions {
 }
 
 /** How many devices' questions are remembered; those that were put longest ago go first. */
-const MOST = 256
+const MOST = 1024
 
 /** What was asked about devices the last time: questions, never an answer. One kernel's, for one purpose. */
 export class Remembered<Q> {

@@ -300,15 +300,15 @@ describe('sockets', () => {
     shim.closeSocket(handle)
   })
 
-  test('a 65th takes the place of the longest idle', () => {
-    const handles = Array.from({ length: 64 }, () => openSocket())
+  test('a 513th takes the place of the longest idle', () => {
+    const handles = Array.from({ length: 512 }, () => openSocket())
     block(5)
     assert.equal(exchange(handles[0]!, GET_LO), 1)
     const before = sockets().length
     handles.push(openSocket())
     assert.equal(sockets().length, before)
     const valid = handles.filter(handle => shim.closeSocket(handle) === 0)
-    assert.equal(valid.length, 64)
+    assert.equal(valid.length, 512)
     assert.ok(valid.includes(handles[0]!))
   })
 
