@@ -123,8 +123,7 @@ export class PromiseKernel implements AsyncKernel {
   }
 
   async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<Heard[]> {
-    const batch = this.#batches.get(questions) ?? new Batch(questions, this.#shim, this.#sockets)
-    this.#batches.set(questions, batch)
+    const batch = this.#laidOut(questions)
     try {
       return await this.#turns.take(
         done => {
@@ -142,6 +141,14 @@ export class PromiseKernel implements AsyncKernel {
     } finally {
       batch.end() // where it was given up: closes its sockets
     }
+  }
+
+  #laidOut(questions: readonly NetlinkAsk[]): Batch {
+    const known = this.#batches.get(questions)
+    if (known !== undefined) return known
+    const batch = new Batch(questions, this.#shim, this.#sockets)
+    this.#batches.set(questions, batch)
+    return batch
   }
 
   async #bpf(question: Extract<Ask, { kind: 'bpf' }>, { signal }: Limits): Promise<Answer> {

@@ -111,8 +111,7 @@ export class SyncKernel implements Kernel {
   }
 
   #batch(questions: readonly NetlinkAsk[]): Heard[] {
-    const batch = this.#batches.get(questions) ?? new Batch(questions, this.#shim, this.#sockets)
-    this.#batches.set(questions, batch)
+    const batch = this.#laidOut(questions)
     try {
       return this.#receiving(buffer => {
         batch.begin()
@@ -125,6 +124,14 @@ export class SyncKernel implements Kernel {
     } finally {
       batch.end()
     }
+  }
+
+  #laidOut(questions: readonly NetlinkAsk[]): Batch {
+    const known = this.#batches.get(questions)
+    if (known !== undefined) return known
+    const batch = new Batch(questions, this.#shim, this.#sockets)
+    this.#batches.set(questions, batch)
+    return batch
   }
 
   #bpf(question: Extract<Ask, { kind: 'bpf' }>): Answer {

@@ -103,24 +103,37 @@ export function* together(bundle: Bundle): Operation<Answers['together']> {
   return settled((yield bundle.begin()) as Answers['together'] | Failed)
 }
 
-/**
- * Questions as they were put before, by what they are about: where the same is asked again it is not written anew. One
- * that is under way is put by nobody else.
- */
-export class Repeated<T> {
-  readonly #idle = new WeakMap<object, { readonly question: Question<T>; readonly bundle: Bundle }>();
-
-  *put(about: object, make: () => Question<T>): Operation<T> {
-    const asked = this.#idle.get(about) ?? bundled(make())
-    this.#idle.delete(about)
-    const [answer] = settled((yield asked.bundle.begin()) as Answers['together'] | Failed)
-    this.#idle.set(about, asked)
-    return asked.question.take(answer!)
-  }
+/** A question that is put again and again. */
+interface Standing<T> {
+  readonly question: Question<T>
+  readonly bundle: Bundle
+  /** Under way: who asks meanwhile asks by another. */
+  isBusy: boolean
 }
 
-function bundled<T>(question: Question<T>) {
-  return { question, bundle: new Bundle([question]) }
+/** Questions as they were put before, by what they are about: where the same is asked again it is not written anew. */
+export class Repeated<T> {
+  readonly #known = new WeakMap<object, Standing<T>>();
+
+  *put(about: object, make: () => Question<T>): Operation<T> {
+    const standing = this.#idle(about, make)
+    standing.isBusy = true
+    try {
+      const [answer] = settled((yield standing.bundle.begin()) as Answers['together'] | Failed)
+      return standing.question.take(answer!)
+    } finally {
+      standing.isBusy = false
+    }
+  }
+
+  #idle(about: object, make: () => Question<T>): Standing<T> {
+    const known = this.#known.get(about)
+    if (known?.isBusy === false) return known
+    const question = make()
+    const standing = { question, bundle: new Bundle([question]), isBusy: false }
+    if (known === undefined) this.#known.set(about, standing)
+    return standing
+  }
 }
 
 export function askOf(message: Message, each: Sink): NetlinkAsk {
