@@ -48,7 +48,7 @@ export function* getLinkThrough(netns: Netns, netnsId: number, index: number): O
   return yield* get(message, decodeLink)
 }
 
-/** All links of a namespace, by index. @throws InterruptedDumpError when they keep changing. */
+/** All links of a namespace, in the kernel's order: by index on 6.12, by its hash on 6.1. @throws InterruptedDumpError when they keep changing. */
 export function* listLinks(netns: Netns): Operation<Link[]> {
   return yield* dump(linksRequest(netns, true), decodeLink)
 }
