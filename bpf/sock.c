@@ -33,6 +33,7 @@
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
 enum { ENOBUFS = 105, ETIMEDOUT = 110, ESTALE = 116, ECANCELED = 125 };
 enum { O_CLOEXEC = 02000000, SOCK_CLOEXEC = O_CLOEXEC, EFD_CLOEXEC = O_CLOEXEC, EFD_NONBLOCK = 04000 };
+enum { EFD_SEMAPHORE = 1 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_INO = 0x100 };
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
@@ -125,11 +126,13 @@ struct room {
 struct reader {
   pthread_t thread;
   struct room *rooms; /* NULL: not started */
-  int wake, news;     /* eventfds: for the thread, and for who waits for it */
+  int wake, news;     /* eventfds: for the thread; and for those who wait for it, one unit each */
   int64_t handle;     /* of the socket whose dump it is; 0: nobody wants it */
   struct slot *slot;  /* while there is more to come */
   unsigned filled, taken; /* rooms of this dump */
-  int is_awaited, is_unfit, leaves;
+  unsigned waiting;   /* who has not been told the news */
+  int is_unfit;       /* it lost something, perhaps for want of room: dumps are read without it */
+  int leaves;
 };
 
 /* What Node's main thread has, and each of its worker threads. */
@@ -283,15 +286,14 @@ static void *janitor(void *argument) {
   return NULL;
 }
 
-static void ring(int eventfd) {
-  static const uint64_t one = 1;
-  write(eventfd, &one, sizeof one);
+static void ring(int eventfd, uint64_t times) {
+  if (times > 0) write(eventfd, &times, sizeof times);
 }
 
 /* Under the lock. */
 static void wake_janitor(struct environment *environment, enum janitor reason) {
   environment->janitor = reason;
-  ring(environment->wake);
+  ring(environment->wake, 1);
 }
 
 /*
@@ -361,7 +363,7 @@ static int64_t close_socket(struct job *job) {
   else if (slot) slot->state = DOOMED;
   if (reader->handle == job->handle) {
     reader->handle = 0;
-    ring(reader->wake);
+    ring(reader->wake, 1);
   }
   pthread_mutex_unlock(&job->environment->lock);
   return slot ? 0 : -EBADF;
@@ -474,31 +476,30 @@ static void *read_ahead(void *argument) {
   pthread_mutex_lock(&environment->lock);
   while (!reader->leaves) {
     struct slot *slot = reader->slot;
-    int64_t more = 0;
-    if (slot && slot->state != DOOMED) {
-      if (reader->filled - reader->taken == ROOMS) slot = NULL;
-      struct room *room = &reader->rooms[reader->filled % ROOMS];
-      int fd = slot ? slot->fd : -1;
+    int is_doomed = slot && slot->state == DOOMED, is_full = reader->filled - reader->taken == ROOMS;
+    if (!slot || (is_full && !is_doomed)) {
+      uint64_t woken;
       pthread_mutex_unlock(&environment->lock);
-      if (slot) more = fill(fd, room);
+      read(reader->wake, &woken, sizeof woken);
       pthread_mutex_lock(&environment->lock);
-      if (slot && room->count > 0) reader->filled++;
+      continue;
+    }
+    int64_t more = 0;
+    if (!is_doomed) {
+      struct room *room = &reader->rooms[reader->filled % ROOMS];
+      pthread_mutex_unlock(&environment->lock);
+      more = fill(slot->fd, room);
+      pthread_mutex_lock(&environment->lock);
+      if (room->count > 0) reader->filled++;
       if (more == -ENOBUFS) reader->is_unfit = 1;
     }
-    if (slot && more <= 0) {
+    if (more <= 0) {
       slot->error = more;
       vacate_slot(slot);
       reader->slot = NULL;
     }
-    if (slot && reader->is_awaited) {
-      reader->is_awaited = 0;
-      ring(reader->news);
-    }
-    if (slot) continue;
-    uint64_t woken;
-    pthread_mutex_unlock(&environment->lock);
-    read(reader->wake, &woken, sizeof woken);
-    pthread_mutex_lock(&environment->lock);
+    ring(reader->news, reader->waiting);
+    reader->waiting = 0;
   }
   pthread_mutex_unlock(&environment->lock);
   return NULL;
@@ -509,7 +510,7 @@ static int ensure_reader(struct environment *environment) {
   struct reader *reader = &environment->reader;
   if (reader->rooms) return 1;
   struct room *rooms = malloc(ROOMS * sizeof *rooms);
-  int wake = eventfd(0, EFD_CLOEXEC), news = eventfd(0, EFD_CLOEXEC);
+  int wake = eventfd(0, EFD_CLOEXEC), news = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
   reader->wake = wake;
   reader->news = news;
   reader->rooms = rooms;
@@ -535,7 +536,7 @@ static int read_on(struct environment *environment, struct slot *slot) {
     reader->handle = slot->handle;
     reader->slot = slot;
     reader->filled = reader->taken = 0;
-    ring(reader->wake);
+    ring(reader->wake, 1);
   }
   pthread_mutex_unlock(&environment->lock);
   return takes;
@@ -549,7 +550,7 @@ static int64_t take_room(struct job *job) {
   pthread_mutex_lock(&environment->lock);
   while (reader->handle == job->handle && reader->slot && reader->filled == reader->taken) {
     uint64_t news;
-    reader->is_awaited = 1;
+    reader->waiting++;
     pthread_mutex_unlock(&environment->lock);
     read(reader->news, &news, sizeof news);
     pthread_mutex_lock(&environment->lock);
@@ -563,14 +564,24 @@ static int64_t take_room(struct job *job) {
   memcpy(job->words.at, room->words, room->count * sizeof *room->words);
   int64_t datagrams = (int64_t)(room->count / 3);
   pthread_mutex_lock(&environment->lock);
-  if (reader->slot && reader->filled - reader->taken++ == ROOMS) ring(reader->wake);
-  else if (!reader->slot) reader->taken++;
+  if (reader->handle == job->handle) { /* else it was given up meanwhile, and the rooms may be another dump's by now */
+    int was_full = reader->filled - reader->taken == ROOMS;
+    reader->taken++;
+    ring(reader->wake, was_full);
+  }
   pthread_mutex_unlock(&environment->lock);
   return datagrams;
 }
 
 /* So many datagrams before the reader is asked: most answers are shorter. */
 enum { BEFORE_READER = 2 };
+
+/* Whether what has been received is the beginning of a long dump. */
+static int is_beginning(const struct job *job, int64_t datagrams) {
+  if (datagrams != BEFORE_READER) return 0;
+  const uint32_t *last = job->words.at + 3 * (BEFORE_READER - 1);
+  return last[0] + last[1] <= job->bytes.length && last[2] == 0 && goes_on(job->bytes.at + last[0], last[1]);
+}
 
 static int64_t exchange(struct job *job) {
   struct environment *environment = job->environment;
@@ -579,12 +590,11 @@ static int64_t exchange(struct job *job) {
   if (result != 0) return result;
   result = occupy(environment, job->handle, &slot);
   if (result < 0) return result;
+  pthread_mutex_lock(&environment->lock);
   int fits = job->bytes.length >= ROOM && job->words.length >= ROOM_WORDS && is_free(&environment->reader);
+  pthread_mutex_unlock(&environment->lock);
   result = exchange_on(slot, job, fits ? BEFORE_READER : SIZE_MAX);
-  const uint32_t *last = job->words.at + 3 * (result - 1);
-  int more = fits && result == BEFORE_READER && last[0] + last[1] <= job->bytes.length && last[2] == 0 &&
-             goes_on(job->bytes.at + last[0], last[1]);
-  if (!more || !read_on(environment, slot)) vacate(environment, slot);
+  if (!fits || !is_beginning(job, result) || !read_on(environment, slot)) vacate(environment, slot);
   return result;
 }
 
@@ -782,7 +792,7 @@ static void leave(struct environment *environment) {
   if (reader->rooms) {
     pthread_mutex_lock(&environment->lock);
     reader->leaves = 1;
-    ring(reader->wake);
+    ring(reader->wake, 1);
     pthread_mutex_unlock(&environment->lock);
     pthread_join(reader->thread, NULL);
     close(reader->wake);

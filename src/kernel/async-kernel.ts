@@ -1,6 +1,6 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batch, type Heard } from './batch.ts'
+import { areReads, Batches, type Heard } from './batch.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -27,13 +27,14 @@ export class PromiseKernel implements AsyncKernel {
   readonly #shim: Shim
   readonly #sockets: Sockets
   readonly #buffer = new ReceiveBuffer(BUFFER)
-  readonly #batches = new WeakMap<readonly NetlinkAsk[], Batch>()
+  readonly #batches: Batches
   readonly #memory = new Map<string, unknown>()
   readonly #turns = new Turns()
 
   constructor(shim: Shim = loadShim()) {
     this.#shim = shim
     this.#sockets = new Sockets(shim)
+    this.#batches = new Batches(shim, this.#sockets)
   }
 
   async answer(question: Ask, limits: Limits = {}): Promise<Answer> {
@@ -123,7 +124,7 @@ export class PromiseKernel implements AsyncKernel {
   }
 
   async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<Heard[]> {
-    const batch = this.#laidOut(questions)
+    const batch = this.#batches.of(questions)
     try {
       return await this.#turns.take(
         done => {
@@ -141,14 +142,6 @@ export class PromiseKernel implements AsyncKernel {
     } finally {
       batch.end() // where it was given up: closes its sockets
     }
-  }
-
-  #laidOut(questions: readonly NetlinkAsk[]): Batch {
-    const known = this.#batches.get(questions)
-    if (known !== undefined) return known
-    const batch = new Batch(questions, this.#shim, this.#sockets)
-    this.#batches.set(questions, batch)
-    return batch
   }
 
   async #bpf(question: Extract<Ask, { kind: 'bpf' }>, { signal }: Limits): Promise<Answer> {

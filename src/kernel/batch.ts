@@ -203,6 +203,26 @@ export class Batch {
   }
 }
 
+/** The batches of a kernel, each laid out when its questions are put for the first time. */
+export class Batches {
+  readonly #known = new WeakMap<readonly NetlinkAsk[], Batch>()
+  readonly #shim: Shim
+  readonly #sockets: Sockets
+
+  constructor(shim: Shim, sockets: Sockets) {
+    this.#shim = shim
+    this.#sockets = sockets
+  }
+
+  of(questions: readonly NetlinkAsk[]): Batch {
+    const known = this.#known.get(questions)
+    if (known !== undefined) return known
+    const batch = new Batch(questions, this.#shim, this.#sockets)
+    this.#known.set(questions, batch)
+    return batch
+  }
+}
+
 /** Only what reads can be put again where its answer is lost. */
 export function areReads(questions: readonly NetlinkAsk[]): boolean {
   return questions.every(question => !question.writes)

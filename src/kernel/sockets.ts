@@ -85,6 +85,7 @@ export class Sockets {
   /** For a socket that may still have something unread in it. */
   drop(socket: Socket): void {
     this.#shim.closeSocket(socket.slot)
+    if (this.#idle.get(socket.path)?.length === 0) this.#idle.delete(socket.path)
   }
 }
 

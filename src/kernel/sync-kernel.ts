@@ -1,6 +1,6 @@
 import { SystemError } from '../wire/errors.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batch, type Heard } from './batch.ts'
+import { areReads, Batches, type Heard } from './batch.ts'
 import type { Kernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
@@ -24,12 +24,13 @@ export class SyncKernel implements Kernel {
   readonly #sockets: Sockets
   /** null while a dump's visitor asks something else meanwhile, which then has another one. */
   #buffer: ReceiveBuffer | null = new ReceiveBuffer(BUFFER)
-  readonly #batches = new WeakMap<readonly NetlinkAsk[], Batch>()
+  readonly #batches: Batches
   readonly #memory = new Map<string, unknown>()
 
   constructor(shim: Shim = loadShim()) {
     this.#shim = shim
     this.#sockets = new Sockets(shim)
+    this.#batches = new Batches(shim, this.#sockets)
   }
 
   answer(question: Ask, { timeout = DEFAULT_TIMEOUT }: Limits = {}): Answer {
@@ -111,7 +112,7 @@ export class SyncKernel implements Kernel {
   }
 
   #batch(questions: readonly NetlinkAsk[]): Heard[] {
-    const batch = this.#laidOut(questions)
+    const batch = this.#batches.of(questions)
     try {
       return this.#receiving(buffer => {
         batch.begin()
@@ -124,14 +125,6 @@ export class SyncKernel implements Kernel {
     } finally {
       batch.end()
     }
-  }
-
-  #laidOut(questions: readonly NetlinkAsk[]): Batch {
-    const known = this.#batches.get(questions)
-    if (known !== undefined) return known
-    const batch = new Batch(questions, this.#shim, this.#sockets)
-    this.#batches.set(questions, batch)
-    return batch
   }
 
   #bpf(question: Extract<Ask, { kind: 'bpf' }>): Answer {

@@ -67,6 +67,20 @@ test('one that is given up in the middle is in nobody’s way', root, t => {
   assert.ok(readdirSync('/proc/self/fd').length <= descriptors + 1, 'descriptors are left')
 })
 
+test('one given up on the pool takes nothing from the one that is read then', root, async t => {
+  const { netns, names } = crowd(t)
+  for (let round = 0; round < 60; round++) {
+    const controller = new AbortController()
+    const visited: string[] = []
+    const given = promises.forEachLink(({ name }) => visited.push(name), { netns, signal: controller.signal })
+    const givenUp = assert.rejects(given, /enough/)
+    while (visited.length < 12 * (round % 60)) await new Promise(resolve => setImmediate(resolve))
+    controller.abort(new Error('enough'))
+    assert.deepEqual(namesOf(netns), names, `round ${round}`)
+    await givenUp
+  }
+})
+
 test('a worker thread may end while it is read ahead', root, async t => {
   const { netns, names } = crowd(t)
   // RTM_GETLINK with NLM_F_REQUEST and NLM_F_DUMP, in the kernel's own byte order.

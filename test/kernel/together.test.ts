@@ -12,6 +12,8 @@ import { vethIn } from '../tools/veth.ts'
 import { datagram, done, error, message, part, reply, request, type Said } from './messages.ts'
 import { EBADF, ENOBUFS, testBoth } from './scripted.ts'
 
+const EMFILE = -24
+
 const one = (): Question<number> =>
   new ObjectQuestion(request(0, false), (view, at) => view.getUint32(at, LITTLE_ENDIAN))
 const count = (): Question<number> => new CountQuestion(request(NLM_F.DUMP, false))
@@ -123,6 +125,20 @@ testBoth('a dump refused because of another one is put alone', async script => {
   )
   assert.deepEqual(await perform(outcomes([count(), count()])), [1, 2])
   assert.deepEqual(shim.calls, ['open 1', 'send 1 with 2', 'send 1'])
+})
+
+testBoth('short of descriptors, the sockets that wait are given up', async script => {
+  const { perform, shim } = script([datagram(reply(1))], [datagram(reply(2))])
+  assert.deepEqual(await perform(outcomes([one()])), [1])
+  const open = shim.openSocket.bind(shim)
+  let short = true
+  shim.openSocket = (netns, protocol) => {
+    if (!short) return open(netns, protocol)
+    short = false
+    return EMFILE
+  }
+  assert.deepEqual(await perform(outcomes([generic(one())])), [2])
+  assert.deepEqual(shim.calls, ['open 1', 'send 1 with 1', 'close 1', 'open 2', 'send 2 with 1'])
 })
 
 testBoth('what has no answer is put alone, on another socket', async script => {
