@@ -1,4 +1,7 @@
-/** What became of one object; null: it was not there, or is not any more. */
+/**
+ * The event of what became of one object; null: it was not there, or is not any more. No event for a new one leaves it
+ * unknown to the consumer, until there is more to be said of it.
+ */
 export type Describe<V, E> = (before: V | null, after: V | null) => E | null
 
 /** What messages said of an object while a listing was under way. */
@@ -25,7 +28,6 @@ export class Table<V, E> {
   #listing: string | null = null
   #said = new Map<string, Said<V>>()
 
-  /** describe: makes the event of a difference, null for none. */
   constructor(describe: Describe<V, E>) {
     this.#describe = describe
   }
@@ -55,7 +57,15 @@ export class Table<V, E> {
     else this.#said.set(key, { value: null, wasGone: true })
   }
 
-  /** A part whose state is not known (any more). */
+  /** A message told that the whole part is gone. */
+  removePart(part: string): void {
+    for (const key of this.keys(part)) this.remove(key)
+    // What is being listed may yet bring objects that nobody has told of.
+    if (this.#listing === null) this.#stale.delete(part)
+    else this.ask(part)
+  }
+
+  /** A part whose state is not known (any more): it will be listed. */
   ask(part: string): void {
     if (!this.#stale.has('')) this.#stale.add(part)
   }
@@ -100,11 +110,12 @@ export class Table<V, E> {
       const before = this.#told.get(key) ?? null
       const after = this.#now.get(key) ?? null
       const isReplaced = wasGone && before !== null && after !== null
+      const next = isReplaced ? null : after
+      const event = this.#describe(before, next)
       if (isReplaced) this.#pending.set(key, false)
       else this.#pending.delete(key)
-      if (after === null || isReplaced) this.#told.delete(key)
-      else this.#told.set(key, after)
-      const event = this.#describe(before, isReplaced ? null : after)
+      if (next === null) this.#told.delete(key)
+      else if (before !== null || event !== null) this.#told.set(key, next)
       if (event !== null) return event
     }
     return null

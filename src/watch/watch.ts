@@ -20,8 +20,8 @@ export interface Watched<V, E> {
   list(part: string): Operation<Iterable<readonly [key: string, value: V]>>
   /** What is told of a difference; null: nothing. */
   describe(before: V | null, after: V | null): E | null
-  /** What is told when messages were lost: the events that follow make up for them. */
-  resync(): E
+  /** What is told when messages were lost, so many times since it was told last: the events that follow make up for them. */
+  resync(losses: number): E
 }
 
 export type Perform = <T>(operation: Operation<T>, limits: Limits) => Promise<T>
@@ -44,7 +44,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   readonly #events: AsyncGenerator<E, void, void>
   readonly #over = new AbortController()
   #subscriptions: Subscription[] = []
-  #hasLost = false
+  #losses = 0
   #isListing = false
   #wake = () => {}
 
@@ -101,9 +101,9 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   }
 
   #take(): E | null {
-    if (!this.#hasLost) return this.#table.take()
-    this.#hasLost = false
-    return this.#watched.resync()
+    const losses = this.#losses
+    this.#losses = 0
+    return losses > 0 ? this.#watched.resync(losses) : this.#table.take()
   }
 
   async #news(): Promise<void> {
@@ -119,7 +119,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       subscription.read({
         message: (view, at, end, type, nsid) => feed.hear(this.#table, view, at, end, type, nsid),
         lost: () => {
-          this.#hasLost = true
+          this.#losses++
           this.#table.lose()
         },
       })
