@@ -12,6 +12,8 @@ import {
   pairsAsked,
   type VethPairOptions,
   vethEnds,
+  type WatchOptions,
+  watchAsked,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import type { LinkField } from './rtnetlink/link-fields.ts'
@@ -25,6 +27,8 @@ import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
+import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
+import { Watch } from './watch/watch.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -114,6 +118,16 @@ export async function countRedirects(): Promise<RedirectCounterHandle> {
   return new RedirectCounterHandle(await perform(openRedirectCounter(null), {}))
 }
 
+/**
+ * The features of the devices of a namespace, live: first those that there are, then what changes, until it is broken out
+ * of or the signal is aborted. What a slow consumer has not seen yet is put together by device; what the kernel could not
+ * deliver is said by a 'resync', and asked for anew. It keeps the namespace alive.
+ */
+export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator<FeaturesEvent, void, void> {
+  const { where, limits } = watchAsked('watchFeatures()', options)
+  return new Watch(new WatchedFeatures(where), perform, limits)
+}
+
 function handle(end: VethEnd, limits: Limits): Device {
   return new Device(refOf(end), limits)
 }
@@ -135,6 +149,7 @@ export type {
   PairsOptions,
   VethEndOptions,
   VethPairOptions,
+  WatchOptions,
 } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkField } from './rtnetlink/link-fields.ts'
@@ -148,6 +163,7 @@ export type { PairVerdicts } from './veth/sweep.ts'
 export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
+export type { DeviceFeatures, FeaturesEvent } from './watch/features.ts'
 export {
   DecodeError,
   InterruptedDumpError,

@@ -72,6 +72,9 @@ export const IFLA = {
 
 export const IFLA_INFO = { KIND: 1, DATA: 2, XSTATS: 3, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const
 
+/** Multicast groups. Source: enum rtnetlink_groups, include/uapi/linux/rtnetlink.h. */
+export const RTNLGRP = { LINK: 1 } as const
+
 /** Bits of IFLA_EXT_MASK: what an answer is to hold, or to leave out. Source: include/uapi/linux/rtnetlink.h. */
 export const RTEXT_FILTER = { SKIP_STATS: 1 << 3 } as const
 
