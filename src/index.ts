@@ -28,6 +28,7 @@ import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
 import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
+import { type NetdevEvent, WatchedNetdev } from './watch/netdev.ts'
 import { Watch } from './watch/watch.ts'
 import { netnsFrom } from './wire/netns.ts'
 
@@ -128,6 +129,15 @@ export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator
   return new Watch(new WatchedFeatures(where), perform, limits)
 }
 
+/**
+ * What the netdev family knows of a namespace, live: XDP features of devices, NAPI instances and page pools.
+ * @throws UnsupportedError from the first next() before Linux 6.3.
+ */
+export function watchNetdev(options: WatchOptions = {}): AsyncIterableIterator<NetdevEvent, void, void> {
+  const { where, limits } = watchAsked('watchNetdev()', options)
+  return new Watch(new WatchedNetdev(where), perform, limits)
+}
+
 function handle(end: VethEnd, limits: Limits): Device {
   return new Device(refOf(end), limits)
 }
@@ -140,8 +150,9 @@ export { Device, RepairHandle, XdpHandle } from './device.ts'
 export type { ChannelCounts, Channels } from './ethtool/channels.ts'
 export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
 export { NetnsHandle, RedirectCounterHandle } from './handles.ts'
-export type { XdpFeature } from './netdev/device.ts'
+export type { NetdevDevice, XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
+export type { PagePool } from './netdev/page-pool.ts'
 export type {
   AsyncOptions,
   LinksOptions,
@@ -164,6 +175,7 @@ export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdic
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
 export type { DeviceFeatures, FeaturesEvent } from './watch/features.ts'
+export type { NetdevEvent, NetdevObjects } from './watch/netdev.ts'
 export {
   DecodeError,
   InterruptedDumpError,

@@ -46,14 +46,14 @@ export class Table<V, E> {
 
   /** A message told what the object is like. */
   put(key: string, value: V): void {
-    if (this.#listing === null) this.#put(key, value)
+    if (!this.#isListed(key)) this.#put(key, value)
     else this.#said.set(key, { value, wasGone: this.#said.get(key)?.wasGone ?? false })
   }
 
   /** A message told that it is gone. */
   remove(key: string): void {
     this.#stale.delete(key)
-    if (this.#listing === null) this.#remove(key)
+    if (!this.#isListed(key)) this.#remove(key)
     else this.#said.set(key, { value: null, wasGone: true })
   }
 
@@ -61,7 +61,7 @@ export class Table<V, E> {
   removePart(part: string): void {
     for (const key of this.keys(part)) this.remove(key)
     // What is being listed may yet bring objects that nobody has told of.
-    if (this.#listing === null) this.#stale.delete(part)
+    if (this.#listing === null || !overlap(part, this.#listing)) this.#stale.delete(part)
     else this.ask(part)
   }
 
@@ -121,6 +121,10 @@ export class Table<V, E> {
     return null
   }
 
+  #isListed(key: string): boolean {
+    return this.#listing !== null && key.startsWith(this.#listing)
+  }
+
   #put(key: string, value: V): void {
     this.#now.set(key, value)
     this.#pending.set(key, this.#pending.get(key) ?? false)
@@ -141,4 +145,8 @@ export class Table<V, E> {
       if (value !== null) this.#put(key, value)
     }
   }
+}
+
+function overlap(part: string, other: string): boolean {
+  return part.startsWith(other) || other.startsWith(part)
 }
