@@ -267,8 +267,9 @@ test('worker threads are terminated, subscriptions open and events on their way'
       if (i > 0) shim.keepAlive(handle, 1)
     }
     parentPort.postMessage('ready')`
-  const before = [descriptors(), threads()]
   const lo = device('lo', { netns })
+  lo.setMtu(1400) // its socket, and the thread that closes idle ones, are there now
+  const before = [descriptors(), threads()]
   let changes = 0
   for (let round = 0; round < often(63, 3); round++) {
     // With eight subscriptions each: a thousand of them.
@@ -282,7 +283,7 @@ test('worker threads are terminated, subscriptions open and events on their way'
     assert.deepEqual(await Promise.all(ends), [1, 1])
   }
   assert.equal(threads(), before[1])
-  await until(() => descriptors() <= before[0]!) // once the sockets of the changes have been idle for long enough
+  assert.ok(descriptors() <= before[0]!)
 })
 
 test('wrong arguments are EINVAL, a handle that has ended is EBADF', () => {
