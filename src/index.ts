@@ -12,8 +12,10 @@ import {
   pairsAsked,
   type VethPairOptions,
   vethEnds,
+  type WatchLinksOptions,
   type WatchOptions,
   watchAsked,
+  watchLinksAsked,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import type { LinkField } from './rtnetlink/link-fields.ts'
@@ -28,6 +30,8 @@ import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
 import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
+import type { LinkEvent } from './watch/link-event.ts'
+import { WatchedLinks } from './watch/links.ts'
 import { type NetdevEvent, WatchedNetdev } from './watch/netdev.ts'
 import { Watch } from './watch/watch.ts'
 import { netnsFrom } from './wire/netns.ts'
@@ -114,6 +118,17 @@ export async function createNetns(name?: string): Promise<NetnsHandle> {
   return new NetnsHandle(await perform(create(name ?? null), {}))
 }
 
+/**
+ * What becomes of the devices of namespaces, from the first next() on: those that there are come first, as added. Nothing is
+ * missed without a word: see docs/watching.md. It ends with `break`, with an error, with the signal, whose reason it throws,
+ * and when all the namespaces have ended.
+ * @throws SystemError EPERM for other namespaces than the own one without CAP_NET_BROADCAST, NetlinkError without CAP_NET_ADMIN.
+ */
+export function watchLinks(options: WatchLinksOptions = {}): AsyncIterableIterator<LinkEvent, void, void> {
+  const { wanted, receiveBuffer, limits } = watchLinksAsked(options)
+  return new Watch(new WatchedLinks(wanted, receiveBuffer), perform, limits)
+}
+
 /** Begins to count how XDP redirects end. @throws SystemError EPERM without CAP_BPF and CAP_PERFMON. */
 export async function countRedirects(): Promise<RedirectCounterHandle> {
   return new RedirectCounterHandle(await perform(openRedirectCounter(null), {}))
@@ -160,6 +175,7 @@ export type {
   PairsOptions,
   VethEndOptions,
   VethPairOptions,
+  WatchLinksOptions,
   WatchOptions,
 } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
@@ -175,6 +191,8 @@ export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdic
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
 export type { DeviceFeatures, FeaturesEvent } from './watch/features.ts'
+export type { ChangedField } from './watch/link-difference.ts'
+export type { LinkEvent, LinkPlace } from './watch/link-event.ts'
 export type { NetdevEvent, NetdevObjects } from './watch/netdev.ts'
 export {
   DecodeError,

@@ -4,7 +4,7 @@ import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
 import type { Where } from './watch/device-feed.ts'
 import { checkOptions, quote } from './wire/check-options.ts'
-import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
+import { type Netns, type NetnsRef, namedNetns, netnsFrom } from './wire/netns.ts'
 
 /** Where to ask, and how long to wait. */
 export interface Options {
@@ -64,6 +64,11 @@ export interface WatchOptions extends Options {
   readonly receiveBuffer?: number | undefined
 }
 
+export interface WatchLinksOptions extends Omit<WatchOptions, 'netns'> {
+  /** One namespace, several, or 'all' that can be found; one that is named so is meant by its path. */
+  readonly netns?: Options['netns'] | readonly (NetnsRef | Netns)[] | 'all'
+}
+
 const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
 const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
 
@@ -116,6 +121,23 @@ export function watchAsked(what: string, options: WatchOptions): { where: Where;
 }
 /** The kernel doubles it, and counts by an int. */
 const LARGEST_BUFFER = 0x3fffffff
+
+/** What watchLinks() was asked for. */
+export function watchLinksAsked(options: WatchLinksOptions): {
+  wanted: readonly Netns[] | 'all'
+  receiveBuffer: number | undefined
+  limits: Limits
+} {
+  const { netns, ...others } = options
+  const { where, limits } = watchAsked('watchLinks()', others)
+  return { wanted: netns === 'all' ? 'all' : severalNetns(netns), receiveBuffer: where.receiveBuffer, limits }
+}
+
+function severalNetns(netns: Exclude<WatchLinksOptions['netns'], 'all'>): Netns[] {
+  if (!Array.isArray(netns)) return [netnsFrom(netns as Options['netns'])]
+  if (netns.length === 0) throw new TypeError('netns is an empty list: there is nothing to watch')
+  return netns.map(namedNetns)
+}
 
 /** @throws TypeError */
 export function checkVisit(visit: unknown): void {

@@ -75,7 +75,13 @@ export class WatchedFeatures implements Watched<DeviceBits, FeaturesEvent> {
     ]
   }
 
-  *list(part: string): Operation<[string, DeviceBits][]> {
+  *list(parts: readonly string[]): Operation<[string, DeviceBits][]> {
+    const all: [string, DeviceBits][] = []
+    for (const part of parts) all.push(...(yield* this.#listPart(part)))
+    return all
+  }
+
+  *#listPart(part: string): Operation<[string, DeviceBits][]> {
     const { netns } = this.#where
     const list =
       part === '' ? yield* listDeviceBits(netns) : yield* oneOrNone(netns, Number.parseInt(part, 10))

@@ -4,7 +4,7 @@ export function changedFields<T extends object>(before: T, after: T): (keyof T &
   return fields.filter(field => !isSame(before[field], after[field]))
 }
 
-function isSame(a: unknown, b: unknown): boolean {
+export function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (!isObject(a) || !isObject(b)) return false
   const keys = Object.keys(a)

@@ -79,7 +79,13 @@ export class WatchedNetdev implements Watched<Known, NetdevEvent> {
     ]
   }
 
-  *list(part: string): Operation<[string, Known][]> {
+  *list(parts: readonly string[]): Operation<[string, Known][]> {
+    const all: [string, Known][] = []
+    for (const part of parts) all.push(...(yield* this.#listPart(part)))
+    return all
+  }
+
+  *#listPart(part: string): Operation<[string, Known][]> {
     const { netns } = this.#where
     if (part !== '') {
       const device = Number(part.slice(NAPI.length))

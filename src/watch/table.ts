@@ -4,6 +4,9 @@
  */
 export type Describe<V, E> = (before: V | null, after: V | null) => E | null
 
+/** Whether they are two objects, one of which took the other's place unseen. */
+export type IsAnother<V> = (before: V, after: V) => boolean
+
 /** What messages said of an object while a listing was under way. */
 interface Said<V> {
   value: V | null
@@ -16,20 +19,27 @@ interface Said<V> {
  * difference at the moment when it asks, so a slow consumer costs memory by the number of objects, not of events.
  *
  * A part of the table is the keys that begin alike; '' is all of it. A part whose state is not known is listed: what
- * messages say meanwhile is put on top of the list, since each of them is either newer, or followed by a newer one.
+ * messages say meanwhile is put on top of the list, since each of them is either newer, or followed by a newer one. Of
+ * what a message does not tell the whole the rest is listed later, when fewer messages come.
  */
 export class Table<V, E> {
   readonly #describe: Describe<V, E>
+  readonly #isAnother: IsAnother<V>
   readonly #now = new Map<string, V>()
   readonly #told = new Map<string, V>()
   /** Keys of which the two may differ, and whether the object was gone meanwhile; those first that changed first. */
   readonly #pending = new Map<string, boolean>()
   readonly #stale = new Set<string>([''])
-  #listing: string | null = null
+  /** Those that can wait. */
+  readonly #doubted = new Set<string>()
+  /** What is being listed: all parts; and those that are more than the key of one object. */
+  #listed: ReadonlySet<string> = NOTHING
+  #prefixes: readonly string[] = []
   #said = new Map<string, Said<V>>()
 
-  constructor(describe: Describe<V, E>) {
+  constructor(describe: Describe<V, E>, isAnother: IsAnother<V> = () => false) {
     this.#describe = describe
+    this.#isAnother = isAnother
   }
 
   /** As the kernel last told, if it has. */
@@ -53,6 +63,7 @@ export class Table<V, E> {
   /** A message told that it is gone. */
   remove(key: string): void {
     this.#stale.delete(key)
+    this.#doubted.delete(key)
     if (!this.#isListed(key)) this.#remove(key)
     else this.#said.set(key, { value: null, wasGone: true })
   }
@@ -61,46 +72,73 @@ export class Table<V, E> {
   removePart(part: string): void {
     for (const key of this.keys(part)) this.remove(key)
     // What is being listed may yet bring objects that nobody has told of.
-    if (this.#listing === null || !overlap(part, this.#listing)) this.#stale.delete(part)
-    else this.ask(part)
+    if ([...this.#listed].some(listed => overlap(part, listed))) this.ask(part)
+    else this.#stale.delete(part)
   }
 
   /** A part whose state is not known (any more): it will be listed. */
   ask(part: string): void {
-    if (!this.#stale.has('')) this.#stale.add(part)
+    if (this.#stale.has('')) return
+    if (part === '') {
+      this.#stale.clear()
+      this.#doubted.clear()
+    }
+    this.#doubted.delete(part)
+    this.#stale.add(part)
   }
 
-  /** Messages were lost: what was said before is older than what will be listed. */
+  /** The same, but it can wait until fewer messages come. */
+  askLater(part: string): void {
+    if (!this.#stale.has('') && !this.#stale.has(part)) this.#doubted.add(part)
+  }
+
+  /** Messages were lost: what was said before is older than what will be listed. More may be lost until it is quiet. */
   lose(): void {
     this.#said.clear()
-    this.#stale.clear()
-    this.#stale.add('')
+    this.askLater('')
   }
 
   get isStale(): boolean {
     return this.#stale.size > 0
   }
 
-  /** Which part is to be listed now, to be followed by one of the next two; null: none. */
-  beginListing(): string | null {
-    const [part = null] = this.#stale
-    if (part !== null) this.#stale.delete(part)
-    this.#listing = part
-    return part
+  get isDoubted(): boolean {
+    return this.#doubted.size > 0
   }
 
-  /** All objects of the part. */
+  /** Some of what could wait waits no longer. */
+  askDoubted(most: number): void {
+    let count = 0
+    for (const part of this.#doubted) {
+      if (count++ === most) return
+      this.ask(part)
+    }
+  }
+
+  /** Which parts are to be listed now, to be followed by one of the next two where there are any. */
+  beginListing(): readonly string[] {
+    const parts = [...this.#stale]
+    this.#stale.clear()
+    this.#listed = new Set(parts)
+    this.#prefixes = parts.filter(part => !this.#now.has(part))
+    return parts
+  }
+
+  /** All objects of the parts. */
   endListing(objects: Iterable<readonly [key: string, value: V]>): void {
-    const part = this.#listing ?? ''
     const fresh = new Map(objects)
-    for (const key of this.#now.keys()) if (key.startsWith(part) && !fresh.has(key)) this.#remove(key)
+    for (const part of this.#listed) if (!fresh.has(part)) this.#remove(part)
+    const prefixes = this.#prefixes.filter(part => !fresh.has(part))
+    for (const key of prefixes.length === 0 ? [] : this.#now.keys()) {
+      if (!fresh.has(key) && prefixes.some(part => key.startsWith(part))) this.#remove(key)
+    }
     for (const [key, value] of fresh) this.#put(key, value)
     this.#goOn()
   }
 
-  /** It could not be listed: it is to be listed again. */
+  /** They could not be listed: they are to be listed again. */
   failListing(): void {
-    this.ask(this.#listing ?? '')
+    for (const part of this.#listed) this.ask(part)
     this.#goOn()
   }
 
@@ -109,7 +147,7 @@ export class Table<V, E> {
     for (const [key, wasGone] of this.#pending) {
       const before = this.#told.get(key) ?? null
       const after = this.#now.get(key) ?? null
-      const isReplaced = wasGone && before !== null && after !== null
+      const isReplaced = before !== null && after !== null && (wasGone || this.#isAnother(before, after))
       const next = isReplaced ? null : after
       const event = this.#describe(before, next)
       if (isReplaced) this.#pending.set(key, false)
@@ -122,7 +160,7 @@ export class Table<V, E> {
   }
 
   #isListed(key: string): boolean {
-    return this.#listing !== null && key.startsWith(this.#listing)
+    return this.#listed.has(key) || this.#prefixes.some(part => key.startsWith(part))
   }
 
   #put(key: string, value: V): void {
@@ -139,13 +177,16 @@ export class Table<V, E> {
   #goOn(): void {
     const said = this.#said
     this.#said = new Map()
-    this.#listing = null
+    this.#listed = NOTHING
+    this.#prefixes = []
     for (const [key, { value, wasGone }] of said) {
       if (wasGone) this.#remove(key)
       if (value !== null) this.#put(key, value)
     }
   }
 }
+
+const NOTHING: ReadonlySet<string> = new Set()
 
 function overlap(part: string, other: string): boolean {
   return part.startsWith(other) || other.startsWith(part)

@@ -16,10 +16,16 @@ export interface Feed<V, E> {
 export interface Watched<V, E> {
   /** Asked first. All are subscribed to before anything is listed. */
   feeds(): Operation<readonly Feed<V, E>[]>
-  /** The objects whose keys begin with `part`: all for '', others only if a feed asks for them. */
-  list(part: string): Operation<Iterable<readonly [key: string, value: V]>>
+  /** The objects whose keys begin with one of the parts: all for '', others only where they were asked for. */
+  list(parts: readonly string[], table: Table<V, E>): Operation<Iterable<readonly [key: string, value: V]>>
   /** What is told of a difference; null: nothing. */
   describe(before: V | null, after: V | null): E | null
+  /** Whether they are two objects of one key. */
+  isAnother?(before: V, after: V): boolean
+  /** A part that is to be listed every so often, for what no message tells of. */
+  readonly again?: { readonly part: string; readonly milliseconds: number } | undefined
+  /** There is nothing left to watch. */
+  isOver?(): boolean
   /** What is told when messages were lost, so many times since it was told last: the events that follow make up for them. */
   resync(losses: number): E
 }
@@ -28,6 +34,12 @@ export type Perform = <T>(operation: Operation<T>, limits: Limits) => Promise<T>
 
 /** Milliseconds before a list is asked for again that changed while it was read, five times in a row. */
 const PAUSE = 20
+
+/** Milliseconds without a message after which what was doubted is asked for, and how long that waits at most. */
+const QUIET = 2
+const LONGEST_DOUBT = 200
+/** How much of it is asked for at once. */
+const DOUBTED_AT_ONCE = 64
 
 /**
  * Live events, from the first next() on: what there is comes first, as added. It ends, and leaves nothing open, with
@@ -46,13 +58,17 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   #subscriptions: Subscription[] = []
   #losses = 0
   #isListing = false
+  #heard = 0
   #wake = () => {}
 
   constructor(watched: Watched<V, E>, perform: Perform, limits: Limits) {
     this.#watched = watched
     this.#perform = perform
     this.#limits = limits
-    this.#table = new Table((before, after) => watched.describe(before, after))
+    this.#table = new Table(
+      (before, after) => watched.describe(before, after),
+      (before, after) => watched.isAnother?.(before, after) ?? false,
+    )
     this.#events = this.#run()
   }
 
@@ -77,8 +93,9 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       await this.#open()
       for (;;) {
         const event = this.#take()
-        if (event === null) await this.#news()
-        else yield event
+        if (event !== null) yield event
+        else if (this.#watched.isOver?.() === true) return
+        else await this.#news()
         this.#over.signal.throwIfAborted()
       }
     } catch (error) {
@@ -98,6 +115,17 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       this.#subscriptions.push(subscription)
     }
     this.#list()
+    const { again } = this.#watched
+    if (again !== undefined) this.#repeat(again.part, again.milliseconds)
+  }
+
+  #repeat(part: string, milliseconds: number): void {
+    const clock = setInterval(() => {
+      this.#table.ask(part)
+      this.#list()
+    }, milliseconds)
+    clock.unref()
+    this.#over.signal.addEventListener('abort', () => clearInterval(clock))
   }
 
   #take(): E | null {
@@ -126,17 +154,19 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     } catch (error) {
       this.#end(error)
     }
-    if (this.#table.isStale) this.#list()
+    this.#heard++
+    this.#list()
     this.#wake()
   }
 
-  /** Lists what is stale, one part after the other, while messages go on being heard. */
+  /** Lists what is stale, while messages go on being heard; then what was doubted, once it is quiet. */
   async #list(): Promise<void> {
     if (this.#isListing) return
     this.#isListing = true
     try {
-      for (let part = this.#table.beginListing(); part !== null; part = this.#table.beginListing()) {
-        await this.#listPart(part)
+      while (this.#table.isStale || this.#table.isDoubted) {
+        if (!this.#table.isStale) await this.#quiet()
+        await this.#listOnce()
         this.#wake()
       }
     } catch (error) {
@@ -145,14 +175,31 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     this.#isListing = false
   }
 
-  async #listPart(part: string): Promise<void> {
+  async #listOnce(): Promise<void> {
+    const parts = this.#table.beginListing()
     try {
-      this.#table.endListing(await this.#ask(this.#watched.list(part)))
+      this.#table.endListing(await this.#ask(this.#watched.list(parts, this.#table)))
     } catch (error) {
       if (!(error instanceof InterruptedDumpError)) throw error
       this.#table.failListing()
-      await new Promise(resolve => setTimeout(resolve, PAUSE))
+      await this.#pause(PAUSE)
     }
+  }
+
+  /** Until no message has come for a moment, or something else is to be listed. */
+  async #quiet(): Promise<void> {
+    for (let waited = 0, heard = -1; heard !== this.#heard && waited < LONGEST_DOUBT; waited += QUIET) {
+      heard = this.#heard
+      await this.#pause(QUIET)
+      if (this.#table.isStale) return
+    }
+    this.#table.askDoubted(DOUBTED_AT_ONCE)
+  }
+
+  /** It does not keep the program alive. */
+  async #pause(milliseconds: number): Promise<void> {
+    await new Promise(resolve => setTimeout(resolve, milliseconds).unref())
+    this.#over.signal.throwIfAborted()
   }
 
   /** An end meanwhile ends the question. */
