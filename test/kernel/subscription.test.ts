@@ -107,6 +107,18 @@ describe('a subscription', { skip: needsRoot }, () => {
   )
 
   test(
+    'throws away what else was queued before a loss and does not fit, so that the loss is told soon',
+    inNetns(async netns => {
+      const { subscription, heard } = listen(netns, { receiveBuffer: 1024 * 1024 })
+      change(netns, 3000, 1500)
+      await until(() => heard.at(-1) === 'lost')
+      // Twice the thread's own memory; the kernel's queue had room for several times that.
+      assert.ok(heard.length < 500, String(heard.length))
+      subscription.close()
+    }),
+  )
+
+  test(
     'takes no more memory than it has, however much comes',
     inNetns(async netns => {
       const { subscription, heard } = listen(netns, { receiveBuffer: 64 * 1024 })

@@ -16,7 +16,11 @@ import {
   listLinks,
   type NetnsHandle,
 } from '../../src/sync.ts'
+import { WatchedFeatures } from '../../src/watch/features.ts'
+import { Watch } from '../../src/watch/watch.ts'
+import type { Operation } from '../../src/wire/operation.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
+import { real } from '../tools/real.ts'
 import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
 
 const TIMES = often(1000, 12)
@@ -145,6 +149,21 @@ describe('a watch', { skip: needsRoot }, () => {
       assert.throws(() => watch({ signal: 5 as never }), TypeError)
       assert.throws(() => watch({ nets: 'blue' } as never), TypeError)
     }
+  })
+
+  test('that is aborted when it has just been told what to subscribe to does not', async t => {
+    const [netns, reason] = [ownNetns(t), new Error('enough')]
+    const controller = new AbortController()
+    const perform = async <T>(operation: Operation<T>): Promise<T> => {
+      const answer = real(operation)
+      controller.abort(reason)
+      return answer
+    }
+    const { signal } = controller
+    const before = threads()
+    const watch = new Watch(new WatchedFeatures({ netns }), perform, { signal })
+    await assert.rejects(watch.next(), reason)
+    assert.equal(threads(), before)
   })
 
   test('does not take another namespace for the one that it began with', async t => {
