@@ -61,7 +61,7 @@ function work(taken: Taken): string[] {
   ]
 }
 
-function holdsTable({ links, dump, get }: Holds): string[] {
+function holdsTable({ links, idle, get, dump }: Holds): string[] {
   const row = (what: string, repeats: readonly LoopDelay[]) => {
     const gap = spread(repeats.map(({ delay }) => delay))
     const held = spread(repeats.map(one => one.held))
@@ -75,8 +75,9 @@ function holdsTable({ links, dump, get }: Holds): string[] {
       'of it held ms',
       'min – max',
     ],
-    row(`${links} links by promises`, dump),
+    row('a program that only waits', idle),
     row('one link by name by promises, a turn of them', get),
+    row(`${links} links by promises`, dump),
   ])
 }
 

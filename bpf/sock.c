@@ -59,9 +59,10 @@ int open(const char *, int, ...), close(int), eventfd(unsigned, int);
 long read(int, void *, size_t), write(int, const void *, size_t), syscall(long, ...);
 int unshare(int), setns(int, int), umount2(const char *, int);
 int mount(const char *, const char *, const char *, unsigned long, const void *);
-int socket(int, int, int), bind(int, const void *, unsigned), setsockopt(int, int, int, const void *, unsigned);
-long sendto(int, const void *, size_t, int, const void *, unsigned);
-long recvfrom(int, void *, size_t, int, void *, unsigned *);
+int socket(int, int, int), connect(int, const void *, unsigned);
+int setsockopt(int, int, int, const void *, unsigned);
+long send(int, const void *, size_t, int), sendto(int, const void *, size_t, int, const void *, unsigned);
+long recv(int, void *, size_t, int);
 int poll(struct pollfd *, unsigned long, int), clock_gettime(int, struct timespec *);
 int sigfillset(sigset_t *), pthread_sigmask(int, const sigset_t *, sigset_t *);
 int pthread_create(pthread_t *, const void *, void *(*)(void *), void *), pthread_join(pthread_t, void **);
@@ -102,8 +103,8 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
-enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
+enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
+enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
 
 /* A socket and its handle. */
 struct slot {
@@ -111,6 +112,7 @@ struct slot {
   int fd;
   int64_t handle; /* generation * SLOTS + index: never used twice */
   int64_t used_at;
+  int64_t looked_at; /* whether its namespace is still the caller's */
   int64_t error; /* met behind datagrams; the next exchange's answer */
 };
 
@@ -328,12 +330,13 @@ static struct slot *find_slot(struct environment *environment, int64_t handle) {
 
 static int64_t make_socket(struct job *job) {
   static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}, on = 1;
-  static const struct sockaddr_nl any = {AF_NETLINK, 0, 0, 0};
+  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, job->number);
   if (fd < 0) return failure();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) /* older kernels lack some */
     setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof on);
-  if (bind(fd, &any, sizeof any) == 0) return fd;
+  /* Binds it too. Whoever else sends to what is connected to the kernel is refused (netlink_getsockbyportid()). */
+  if (connect(fd, &kernel, sizeof kernel) == 0) return fd;
   int64_t error = failure();
   close(fd);
   return error;
@@ -370,12 +373,9 @@ static int64_t close_socket(struct job *job) {
 }
 
 /* One datagram's real length, which may exceed the room. */
-static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline, uint32_t *sender) {
+static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline) {
   for (;;) {
-    struct sockaddr_nl from = {0};
-    unsigned size = sizeof from;
-    long length = recvfrom(fd, at, room, MSG_TRUNC | MSG_DONTWAIT, &from, &size);
-    *sender = from.pid;
+    long length = recv(fd, at, room, MSG_TRUNC | MSG_DONTWAIT);
     if (length >= 0) return length;
     if (failure() == -EINTR) continue;
     if (failure() != -EAGAIN) return failure();
@@ -398,18 +398,16 @@ static int goes_on(const uint8_t *datagram, size_t length) {
 
 /* most: how many datagrams. */
 static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
-  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   int64_t deadline = job->number < 0 ? INT64_MAX : now_ms() + job->number;
   int64_t error = slot->error;
   slot->error = 0;
   if (error) return error;
-  while (job->request.at && sendto(slot->fd, job->request.at, job->request.length, 0, &kernel, sizeof kernel) < 0)
+  while (job->request.at && send(slot->fd, job->request.at, job->request.length, 0) < 0)
     if (failure() != -EINTR) return failure();
 
   size_t at = 0, words = 0;
   do {
-    uint32_t sender;
-    int64_t length = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, deadline, &sender);
+    int64_t length = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, deadline);
     if (length < 0) {
       if (words == 0) return length;
       /* The kernel tells of an error once. It must not take the datagrams before it away. */
@@ -418,12 +416,11 @@ static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
     }
     job->words.at[words++] = (uint32_t)at;
     job->words.at[words++] = (uint32_t)length;
-    job->words.at[words++] = sender;
     if ((size_t)length > job->bytes.length - at || !goes_on(job->bytes.at + at, (size_t)length)) break;
     at += ((size_t)length + 3) & ~(size_t)3;
     deadline = 0;
-  } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length && words / 3 < most);
-  return (int64_t)(words / 3);
+  } while (at + DUMP_ROOM <= job->bytes.length && words + 2 <= job->words.length && words / 2 < most);
+  return (int64_t)(words / 2);
 }
 
 static int64_t occupy(struct environment *environment, int64_t handle, struct slot **slot) {
@@ -454,16 +451,14 @@ static void vacate(struct environment *environment, struct slot *slot) {
 static int64_t fill(int fd, struct room *room) {
   size_t at = room->count = room->length = 0;
   while (at + DUMP_ROOM <= ROOM && room->count < ROOM_WORDS) {
-    uint32_t sender;
-    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0, &sender);
+    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0);
     if (length == -ETIMEDOUT) return 0; /* a pause: JavaScript's own limit is for that */
     if (length < 0) return length;
     if ((size_t)length > ROOM - at) return -ENOBUFS;
     room->words[room->count++] = (uint32_t)at;
     room->words[room->count++] = (uint32_t)length;
-    room->words[room->count++] = sender;
     room->length = at + (size_t)length;
-    if (sender == 0 && !goes_on(room->bytes + at, (size_t)length)) return 0;
+    if (!goes_on(room->bytes + at, (size_t)length)) return 0;
     at = (room->length + 3) & ~(size_t)3;
   }
   return 1;
@@ -562,7 +557,7 @@ static int64_t take_room(struct job *job) {
   if (room->length > job->bytes.length || room->count > job->words.length) return -EINVAL;
   memcpy(job->bytes.at, room->bytes, room->length);
   memcpy(job->words.at, room->words, room->count * sizeof *room->words);
-  int64_t datagrams = (int64_t)(room->count / 3);
+  int64_t datagrams = (int64_t)(room->count / 2);
   pthread_mutex_lock(&environment->lock);
   if (reader->handle == job->handle) { /* else it was given up meanwhile, and the rooms may be another dump's by now */
     int was_full = reader->filled - reader->taken == ROOMS;
@@ -579,8 +574,8 @@ enum { BEFORE_READER = 2 };
 /* Whether what has been received is the beginning of a long dump. */
 static int is_beginning(const struct job *job, int64_t datagrams) {
   if (datagrams != BEFORE_READER) return 0;
-  const uint32_t *last = job->words.at + 3 * (BEFORE_READER - 1);
-  return last[0] + last[1] <= job->bytes.length && last[2] == 0 && goes_on(job->bytes.at + last[0], last[1]);
+  const uint32_t *last = job->words.at + 2 * (BEFORE_READER - 1);
+  return last[0] + last[1] <= job->bytes.length && goes_on(job->bytes.at + last[0], last[1]);
 }
 
 static int64_t exchange(struct job *job) {
@@ -618,40 +613,57 @@ static uint32_t ends_in(const uint8_t *datagram, size_t length) {
 static int64_t two_words(const uint32_t *low_first) { return (int64_t)((uint64_t)low_first[1] << 32 | low_first[0]); }
 
 /*
+ * Whether the descriptor by which this socket's namespace is known stands for another one. The socket is in the right one
+ * all the same: this is for noticing that the caller let go of it, so it is enough to look now and then.
+ */
+static int is_astray(struct environment *environment, const uint32_t *to) {
+  if ((int)to[4] == -1) return 0;
+  int64_t now = now_ms();
+  pthread_mutex_lock(&environment->lock);
+  struct slot *slot = find_slot(environment, two_words(to));
+  int is_due = !slot || now - slot->looked_at >= LOOK_MS;
+  pthread_mutex_unlock(&environment->lock);
+  if (!is_due) return 0;
+  if (inode_of((int)to[4], "") != two_words(to + 5)) return 1;
+  pthread_mutex_lock(&environment->lock);
+  slot = find_slot(environment, two_words(to));
+  if (slot) slot->looked_at = now;
+  pthread_mutex_unlock(&environment->lock);
+  return 0;
+}
+
+/*
  * The kernel takes several requests out of one datagram (netlink_rcv_skb()), and has answered when send() returns: there
  * is nothing to wait for. What did not come through is JavaScript's to notice, and to ask again.
  */
 static int64_t exchange_together(struct job *job) {
-  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   size_t sent = 0, at = 0, words = 0;
   if (job->number < 0 || (size_t)job->number > job->sends.length / SEND_WORDS) return -EINVAL;
   const uint32_t *end = job->sends.at + SEND_WORDS * job->number;
-  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS)
-    if ((int)send[4] != -1 && inode_of((int)send[4], "") != two_words(send + 5)) return -ESTALE;
-  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS) {
+  for (const uint32_t *to = job->sends.at; to < end; to += SEND_WORDS)
+    if (is_astray(job->environment, to)) return -ESTALE;
+  for (const uint32_t *to = job->sends.at; to < end; to += SEND_WORDS) {
     struct slot *slot;
-    size_t length = send[2];
-    uint32_t answers = send[3];
+    size_t length = to[2];
+    uint32_t answers = to[3];
     if (length > job->request.length - sent) return -EINVAL;
     const uint8_t *requests = job->request.at + sent;
     sent += length;
-    if (occupy(job->environment, two_words(send), &slot) < 0) continue;
-    if (slot->error || sendto(slot->fd, requests, length, 0, &kernel, sizeof kernel) < 0) answers = 0;
-    while (answers > 0 && at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length) {
-      uint32_t sender;
-      int64_t got = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, 0, &sender);
+    if (occupy(job->environment, two_words(to), &slot) < 0) continue;
+    if (slot->error || send(slot->fd, requests, length, 0) < 0) answers = 0;
+    while (answers > 0 && at + DUMP_ROOM <= job->bytes.length && words + 2 <= job->words.length) {
+      int64_t got = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, 0);
       if (got < 0) break;
       job->words.at[words++] = (uint32_t)at;
       job->words.at[words++] = (uint32_t)got;
-      job->words.at[words++] = sender;
       if ((size_t)got > job->bytes.length - at) break;
-      uint32_t ends = sender == 0 ? ends_in(job->bytes.at + at, (size_t)got) : 0;
+      uint32_t ends = ends_in(job->bytes.at + at, (size_t)got);
       answers -= ends < answers ? ends : answers;
       at += ((size_t)got + 3) & ~(size_t)3;
     }
     vacate(job->environment, slot);
   }
-  return (int64_t)(words / 3);
+  return (int64_t)(words / 2);
 }
 
 /* ---- bpf(2), on a copy of the attributes: no address is ever where JavaScript could read it ---- */
@@ -774,7 +786,7 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
     case 'g': return parse_array(env, value, napi_uint32_array, &job->sends.at, &job->sends.length);
     case 'w':
       if (!parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length)) return 0;
-      return job->words.length >= 3;
+      return job->words.length >= 2;
     default: return parse_pointers(env, value, job);
   }
 }

@@ -86,7 +86,7 @@ function openSocket(netns = OWN): number {
 function messages(count: number): { type: number; index: number }[] {
   const found: { type: number; index: number }[] = []
   for (let i = 0; i < count; i++) {
-    let [at, length] = [datagrams[3 * i]!, datagrams[3 * i + 1]!]
+    let [at, length] = [datagrams[2 * i]!, datagrams[2 * i + 1]!]
     for (const end = at + length; at < end; at += (buffer.readUInt32LE(at) + 3) & ~3) {
       const type = buffer.readUInt16LE(at + 4)
       found.push({ type, index: buffer.readInt32LE(at + (type === RTM.NEWLINK ? 20 : 16)) })
@@ -149,7 +149,6 @@ describe('exchange', () => {
     assert.equal(exchange(handle, GET_LO), 1)
     assert.equal(datagrams[0], 0)
     assert.equal(datagrams[1], buffer.readUInt32LE(0))
-    assert.equal(datagrams[2], 0, 'sent by the kernel')
     assert.deepEqual(messages(1), [{ type: RTM.NEWLINK, index: 1 }])
     assert.equal(buffer.readUInt32LE(8), 7, 'sequence number')
     assert.equal(shim.closeSocket(handle), 0)
@@ -234,8 +233,8 @@ describe('exchange', () => {
       const count = shim.exchange(handle, DUMP_LINKS, large, datagrams, 1000)
       assert.ok(count > 2, `${count} datagrams`)
       for (let i = 0, end = 0; i < count; i++) {
-        assert.equal(datagrams[3 * i], (end + 3) & ~3)
-        end = datagrams[3 * i]! + datagrams[3 * i + 1]!
+        assert.equal(datagrams[2 * i], (end + 3) & ~3)
+        end = datagrams[2 * i]! + datagrams[2 * i + 1]!
       }
       assert.equal(exchange(handle, null, 0), ETIMEDOUT, 'all of it was taken')
 
