@@ -1,13 +1,14 @@
 /**
- * A process of its own, whose loop nothing else holds and whose heap has nobody else's garbage: `hold-loop.ts ROUNDS GETS
- * NAME`, in a namespace that it gets as descriptor 3. It prints how long its requests by promises held the event loop.
+ * A process of its own, whose loop nothing else holds and whose heap has nobody else's garbage: `hold-loop.ts LIBRARY ROUNDS
+ * GETS NAME`, in a namespace that it gets as descriptor 3. It prints how long its requests by promises held the event loop.
  */
-import { device, listLinks } from '../src/index.ts'
 import type { Holds } from './holds.ts'
 import { type LoopDelay, watchLoop } from './loop-watch.ts'
 
 const netns = { fd: 3 }
-const [rounds, gets, name] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]!]
+const [library, name] = [process.argv[2]!, process.argv[5]!]
+const [rounds, gets] = [Number(process.argv[3]), Number(process.argv[4])]
+const { device, listLinks }: typeof import('../src/index.ts') = await import(library)
 const veth = device(name, { netns })
 
 /** The first round compiles what the others run. */

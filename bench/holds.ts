@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { LoopDelay } from './loop-watch.ts'
+import { urlOf } from './published.ts'
 import type { Scene } from './scene.ts'
 
 const PROGRAM = fileURLToPath(new URL('hold-loop.ts', import.meta.url))
@@ -19,7 +20,7 @@ export interface Holds {
 export function runHolds({ netns, name, links }: Scene, rounds: number, gets: number): Holds {
   const { status, stdout } = spawnSync(
     process.execPath,
-    [...process.execArgv, PROGRAM, `${rounds}`, `${gets}`, name],
+    [...process.execArgv, PROGRAM, urlOf('index.js'), `${rounds}`, `${gets}`, name],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit', netns.fd!] },
   )
   if (status !== 0) throw new Error(`${PROGRAM} failed`)
