@@ -28,7 +28,7 @@ describe('the features of devices', { skip: needsRoot }, () => {
   test(
     'are told when they change, with what they were',
     inNetns(async netns => {
-      const watch = watchFeatures({ netns })
+      const watch = watchFeatures({ netns, signal: AbortSignal.timeout(60_000) })
       assert.equal((await expect(watch, 'added')).device.name, 'lo')
       const [a] = createVethPair({ name: 'va', netns, peer: 'vb' })
       const both = [await expect(watch, 'added'), await expect(watch, 'added')]

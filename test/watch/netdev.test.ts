@@ -18,6 +18,7 @@ import { inNetns, needsRoot } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
+import { needsVethChannels } from '../tools/veth-channels.ts'
 import { Random } from '../walk/random.ts'
 
 const skip = needsRoot || kernelLacks(() => real(getXdpFeatures({ netns: OWN_NETNS, device: 1 })))
@@ -35,7 +36,7 @@ describe('what the netdev family knows', { skip }, () => {
   test(
     'is told when it changes, with what it was',
     inNetns(async netns => {
-      const watch = watchNetdev({ netns })
+      const watch = watchNetdev({ netns, signal: AbortSignal.timeout(60_000) })
       await expect(watch, 'added', 'device', 1)
       const [a, b] = createVethPair({ name: 'va', netns, peer: 'vb' })
       const [va, vb] = [a.getLink().index, b.getLink().index]
@@ -63,10 +64,11 @@ describe('what the netdev family knows', { skip }, () => {
     'has a NAPI instance exactly while there is one',
     { skip: needsNapi },
     inNetns(async netns => {
-      const [a, b] = createVethPair({ name: 'va', netns, peer: 'vb', up: true })
+      const [a, b] = createVethPair({ name: 'va', netns, peer: 'vb', up: true, rxQueues: 2 })
       b.up()
+      if (!needsVethChannels) a.setChannels({ rx: 1 })
       const { index } = a.getLink()
-      const watch = watchNetdev({ netns })
+      const watch = watchNetdev({ netns, signal: AbortSignal.timeout(60_000) })
       await expect(watch, 'added', 'device', index)
       // By GRO, of which ethtool tells; by a program, of which rtnetlink tells; and only while the device is up.
       a.setFeature('gro', true)
@@ -81,6 +83,13 @@ describe('what the netdev family knows', { skip }, () => {
       await expect(watch, 'added', 'napi', index)
       program.detach()
       await expect(watch, 'removed', 'napi', index)
+      if (!needsVethChannels) {
+        // Another queue, of which only ethtool tells.
+        a.setFeature('gro', true)
+        await expect(watch, 'added', 'napi', index)
+        a.setChannels({ rx: 2 })
+        await expect(watch, 'added', 'napi', index)
+      }
       await watch.return?.()
     }),
   )
