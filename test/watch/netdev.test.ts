@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { A_HEADER, ETHTOOL, ETHTOOL_NTF } from '../../src/ethtool/message.ts'
 import { familyId } from '../../src/genetlink/controller.ts'
 import { type NetdevEvent, watchNetdev } from '../../src/index.ts'
 import { getXdpFeatures, listNetdevDevices } from '../../src/netdev/device.ts'
@@ -120,15 +121,10 @@ describe('what the netdev family knows', { skip }, () => {
   // A veth's page pools are not linked to it, so the kernel tells of none here.
   test('takes what messages say of page pools', { skip: needsNapi }, () => {
     assert.ok(Array.isArray(real(listPagePools(OWN_NETNS))))
-    const watched = new WatchedNetdev({ netns: OWN_NETNS })
-    const [feed] = real(watched.feeds())
-    const table = new Table<never, NetdevEvent>((before, after) => watched.describe(before, after))
-    table.beginListing()
-    table.endListing([])
-    const type = real(familyId(NETDEV))
+    const { table, feeds } = listening()
     const hear = (command: number, attributes: Record<number, number>) => {
-      const bytes = pagePoolMessage(command, attributes)
-      feed!.hear(table as never, new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length, type, null)
+      const message = genericMessage(command, writer => writeNumbers(writer, attributes))
+      feeds[0]!.hear(table, message, 0, message.byteLength, real(familyId(NETDEV)), null)
       return table.take()
     }
     const pool = Object.assign(new PagePool(), { id: 7, index: 3, napiId: 100 })
@@ -153,7 +149,27 @@ describe('what the netdev family knows', { skip }, () => {
       object: detached,
     })
   })
+
+  test("asks for a device's NAPI instances when its channels are changed", { skip: needsNapi }, () => {
+    const { table, feeds } = listening()
+    const message = genericMessage(ETHTOOL_NTF.CHANNELS_NTF, writer => {
+      writer.nest(A_HEADER, () => writeNumbers(writer, { 1: 3 }))
+    })
+    feeds[1]!.hear(table, message, 0, message.byteLength, real(familyId(ETHTOOL)), null)
+    assert.deepEqual(table.beginListing(), ['napi 3 '])
+  })
 })
+
+/** As when everything has been listed, and there was nothing. */
+function listening() {
+  const watched = new WatchedNetdev({ netns: OWN_NETNS })
+  const feeds = real(watched.feeds())
+  type Known = Parameters<typeof watched.describe>[0]
+  const table = new Table<NonNullable<Known>, NetdevEvent>((before, after) => watched.describe(before, after))
+  table.beginListing()
+  table.endListing([])
+  return { table, feeds }
+}
 
 type Told = Exclude<NetdevEvent, { type: 'resync' }>
 
@@ -198,14 +214,19 @@ async function change(netns: NetnsHandle, random: Random): Promise<void> {
   }
 }
 
-/** A struct genlmsghdr, and 32-bit attributes. */
-function pagePoolMessage(command: number, attributes: Record<number, number>): Uint8Array {
+/** A struct genlmsghdr, and attributes. */
+function genericMessage(command: number, write: (writer: Writer) => void): DataView {
   const writer = new Writer()
   writer.u8(command)
   writer.u8(1)
   writer.zeros(2)
+  write(writer)
+  const bytes = writer.bytes()
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+function writeNumbers(writer: Writer, attributes: Record<number, number>): void {
   for (const [type, value] of Object.entries(attributes)) {
     writer.attribute(Number(type), () => writer.u32(value))
   }
-  return writer.bytes()
 }
