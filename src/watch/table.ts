@@ -153,7 +153,7 @@ export class Table<V, E> {
       if (isReplaced) this.#pending.set(key, false)
       else this.#pending.delete(key)
       if (next === null) this.#told.delete(key)
-      else if (before !== null || event !== null) this.#told.set(key, next)
+      else if (event !== null) this.#told.set(key, next)
       if (event !== null) return event
     }
     return null
