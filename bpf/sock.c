@@ -37,12 +37,24 @@ enum { EFD_SEMAPHORE = 1 };
 enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_INO = 0x100 };
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
-enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
+enum { SOL_SOCKET = 1, SO_RCVBUF = 8, SO_RCVBUFFORCE = 33, SOL_NETLINK = 270, NETLINK_ADD_MEMBERSHIP = 1 };
+enum { NETLINK_LISTEN_ALL_NSID = 8, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
 enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
 struct sockaddr_ll { uint16_t family, protocol; int32_t ifindex; uint16_t hatype; uint8_t pkttype, halen, addr[8]; };
+struct iovec { void *at; size_t length; };
+struct msghdr {
+  void *name;
+  unsigned name_size;
+  struct iovec *parts;
+  size_t part_count;
+  void *control;
+  size_t control_size;
+  int flags;
+};
+struct cmsghdr { size_t size; int level, type; };
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
@@ -62,7 +74,7 @@ int mount(const char *, const char *, const char *, unsigned long, const void *)
 int socket(int, int, int), connect(int, const void *, unsigned);
 int setsockopt(int, int, int, const void *, unsigned);
 long send(int, const void *, size_t, int), sendto(int, const void *, size_t, int, const void *, unsigned);
-long recv(int, void *, size_t, int);
+long recv(int, void *, size_t, int), recvmsg(int, struct msghdr *, int);
 int poll(struct pollfd *, unsigned long, int), clock_gettime(int, struct timespec *);
 int sigfillset(sigset_t *), pthread_sigmask(int, const sigset_t *, sigset_t *);
 int pthread_create(pthread_t *, const void *, void *(*)(void *), void *), pthread_join(pthread_t, void **);
@@ -75,9 +87,11 @@ typedef struct napi_value__ *napi_value;
 typedef struct napi_ref__ *napi_ref;
 typedef struct napi_async_work__ *napi_async_work;
 typedef struct napi_callback_info__ *napi_callback_info;
+typedef struct napi_threadsafe_function__ *napi_threadsafe_function;
 enum { napi_ok = 0 };
 enum { napi_undefined = 0, napi_null = 1, napi_function = 7 };
 enum { napi_uint8_array = 1, napi_uint32_array = 6 };
+enum { napi_tsfn_nonblocking = 0, napi_tsfn_abort = 1 };
 
 int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void *);
 int napi_typeof(napi_env, napi_value, int *);
@@ -99,12 +113,21 @@ int napi_create_function(napi_env, const char *, size_t, napi_value (*)(napi_env
 int napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 int napi_set_instance_data(napi_env, void *, void *, void *), napi_get_instance_data(napi_env, void *);
 int napi_add_env_cleanup_hook(napi_env, void (*)(void *), void *);
+int napi_remove_env_cleanup_hook(napi_env, void (*)(void *), void *);
+int napi_create_threadsafe_function(napi_env, napi_value, napi_value, napi_value, size_t, size_t, void *,
+                                    void (*)(napi_env, void *, void *), void *,
+                                    void (*)(napi_env, napi_value, void *, void *), napi_threadsafe_function *);
+int napi_call_threadsafe_function(napi_threadsafe_function, void *, int);
+int napi_release_threadsafe_function(napi_threadsafe_function, int);
+int napi_ref_threadsafe_function(napi_env, napi_threadsafe_function);
+int napi_unref_threadsafe_function(napi_env, napi_threadsafe_function);
 int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
-enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
+enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
+enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
+enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024 };
 
 /* A socket and its handle. */
 struct slot {
@@ -137,9 +160,26 @@ struct reader {
   int leaves;
 };
 
+/* Stands before each datagram in a subscription's queue; or for a loss, with no length. */
+struct record { uint32_t length, sender; int32_t nsid; };
+
+/* A socket in multicast groups, with a thread that queues what it hears until JavaScript fetches it. */
+struct subscription {
+  struct subscription *next; /* of the environment's */
+  int64_t handle;
+  napi_threadsafe_function news;
+  pthread_t thread;
+  int fd, wake;         /* wake: an eventfd, for the thread */
+  pthread_mutex_t lock; /* over what follows */
+  int is_told;          /* JavaScript is called and has not fetched yet */
+  int is_full, has_lost, leaves;
+  size_t length; /* of the queue */
+  uint8_t queue[QUEUE];
+};
+
 /* What Node's main thread has, and each of its worker threads. */
 struct environment {
-  pthread_mutex_t lock; /* over all but the last two */
+  pthread_mutex_t lock; /* over all but the last three */
   struct slot slots[SLOTS];
   int64_t generation;
   enum janitor { NONE, WATCHING, RESTING, LEAVING } janitor; /* RESTING: until it is woken; there is no socket */
@@ -147,6 +187,8 @@ struct environment {
   struct reader reader;
   int wake;    /* an eventfd, for the janitor */
   int holders; /* itself and its pool work; counted on its own thread */
+  int64_t last_subscription; /* its handle; both are its own thread's too */
+  struct subscription *subscriptions;
 };
 
 /* One call: its arguments, then what it takes to run it on libuv's pool. */
@@ -154,14 +196,17 @@ struct job {
   const struct kind *kind;
   struct environment *environment;
   int netns;  /* a descriptor; -1: the thread's own */
-  int number; /* protocol, bpf command, ifindex, or time limit in ms */
-  int count;
+  int number; /* protocol, bpf command, ifindex, time limit in ms, or whether */
+  int count;  /* frames, or a socket's receive buffer in bytes */
+  int is_for_all;
   int64_t handle;
   struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, bpf's attributes, or a frame */
-  struct { uint32_t *at; size_t length; } words, sends;
+  struct { uint32_t *at; size_t length; } words, sends; /* sends: or groups */
   struct { size_t offset; void *to; } pointers[POINTERS];
   size_t pointer_count;
   int64_t result;
+  napi_env env;        /* these two on JavaScript's own thread only */
+  napi_value callback;
   napi_async_work work;
   napi_ref kept; /* an array: the callback, and all that must outlive the call */
   char path[4096]; /* last, for it is not zeroed each time */
@@ -666,6 +711,173 @@ static int64_t exchange_together(struct job *job) {
   return (int64_t)(words / 2);
 }
 
+/* ---- Subscriptions ---- */
+
+/* Connected, and so bound, before it joins: what is not bound joins without an error, and hears nothing. */
+static int64_t make_listener(struct job *job) {
+  static const int on = 1;
+  int64_t fd = make_socket(job);
+  if (fd < 0) return fd;
+  if (setsockopt((int)fd, SOL_SOCKET, SO_RCVBUFFORCE, &job->count, sizeof job->count) != 0)
+    setsockopt((int)fd, SOL_SOCKET, SO_RCVBUF, &job->count, sizeof job->count);
+  int failed = job->is_for_all > 0 && setsockopt((int)fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof on) != 0;
+  for (size_t i = 0; i < job->sends.length && !failed; i++)
+    failed = setsockopt((int)fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &job->sends.at[i], sizeof job->sends.at[i]) != 0;
+  if (!failed) return fd;
+  int64_t error = failure();
+  close((int)fd);
+  return error;
+}
+
+/* Under the lock, as all that touches the queue. */
+static void add_record(struct subscription *subscription, struct record record) {
+  memcpy(subscription->queue + subscription->length, &record, sizeof record);
+  subscription->length += sizeof record + ((record.length + 3) & ~(uint32_t)3);
+  if (subscription->is_told) return;
+  subscription->is_told = 1;
+  napi_call_threadsafe_function(subscription->news, NULL, napi_tsfn_nonblocking);
+}
+
+/* Takes one datagram, to keep it or to throw it away. */
+static int64_t hear(struct subscription *subscription, int keeps) {
+  struct sockaddr_nl from = {0};
+  struct { struct cmsghdr header; int nsid; } control;
+  struct iovec part = {subscription->queue + subscription->length + sizeof(struct record), keeps ? EVENT_ROOM : 0};
+  struct msghdr message = {&from, sizeof from, &part, 1, &control, sizeof control, 0};
+  long length = recvmsg(subscription->fd, &message, MSG_TRUNC | MSG_DONTWAIT);
+  if (length < 0) return failure();
+  if (length > EVENT_ROOM) return -ENOBUFS;
+  int is_foreign = message.control_size >= sizeof control.header + sizeof control.nsid &&
+                   control.header.level == SOL_NETLINK && control.header.type == NETLINK_LISTEN_ALL_NSID;
+  if (keeps) add_record(subscription, (struct record){(uint32_t)length, from.pid, is_foreign ? control.nsid : -1});
+  return 0;
+}
+
+/*
+ * Takes all that is there, and returns how many descriptors to wait for: while the queue is full not the socket, so that
+ * the kernel's own queue fills; none at the end. Any error is a loss; there the kernel keeps silent about further ones
+ * until its queue has been empty (netlink_rcv_wake()). So that is emptied first, of what does not fit too.
+ */
+static unsigned long drain(struct subscription *subscription) {
+  int64_t error = 0;
+  pthread_mutex_lock(&subscription->lock);
+  while (!subscription->leaves && error != -EAGAIN) {
+    subscription->is_full = subscription->length + EVENT_ROOM + 2 * sizeof(struct record) > QUEUE;
+    if (subscription->is_full && !subscription->has_lost) break;
+    error = hear(subscription, !subscription->is_full);
+    if (error && error != -EAGAIN && error != -EINTR) subscription->has_lost = 1;
+    pthread_mutex_unlock(&subscription->lock); /* for JavaScript to fetch meanwhile */
+    pthread_mutex_lock(&subscription->lock);
+  }
+  if (error == -EAGAIN && subscription->has_lost) {
+    add_record(subscription, (struct record){0, 0, -1});
+    subscription->has_lost = 0;
+  }
+  unsigned long count = subscription->leaves ? 0 : subscription->is_full && error != -EAGAIN ? 1 : 2;
+  pthread_mutex_unlock(&subscription->lock);
+  return count;
+}
+
+static void *listen_for(void *argument) {
+  struct subscription *subscription = argument;
+  struct pollfd ready[] = {{subscription->wake, POLLIN, 0}, {subscription->fd, POLLIN, 0}};
+  unsigned long count = 2;
+  while (count > 0) {
+    uint64_t woken;
+    poll(ready, count, -1);
+    if (ready[0].revents) read(subscription->wake, &woken, sizeof woken);
+    count = drain(subscription);
+  }
+  return NULL;
+}
+
+/* A hook as well: added after Node's own for the thread-safe function it comes before that, which would wait for ever. */
+static void end_subscription(void *data) {
+  struct subscription *subscription = data;
+  pthread_mutex_lock(&subscription->lock);
+  subscription->leaves = 1;
+  ring(subscription->wake, 1);
+  pthread_mutex_unlock(&subscription->lock);
+  pthread_join(subscription->thread, NULL);
+  napi_release_threadsafe_function(subscription->news, napi_tsfn_abort);
+  close(subscription->fd);
+  close(subscription->wake);
+  free(subscription);
+}
+
+/* Fills it in; the thread runs then. */
+static int64_t begin_subscription(struct subscription *subscription, struct job *job) {
+  napi_value name;
+  int64_t fd = subscription->fd = (int)in_netns(job);
+  if (fd < 0) return fd;
+  subscription->wake = eventfd(0, EFD_CLOEXEC);
+  if (subscription->wake < 0) return failure();
+  napi_create_string_utf8(job->env, "veth-nl", 7, &name);
+  if (napi_create_threadsafe_function(job->env, job->callback, NULL, name, 0, 1, NULL, NULL, NULL, NULL,
+                                      &subscription->news) != napi_ok)
+    return -ENOMEM;
+  napi_unref_threadsafe_function(job->env, subscription->news);
+  int64_t error = start_thread(&subscription->thread, listen_for, subscription);
+  if (error) napi_release_threadsafe_function(subscription->news, napi_tsfn_abort);
+  return error;
+}
+
+static int64_t subscribe(struct job *job) {
+  struct environment *environment = job->environment;
+  struct subscription *subscription = calloc(1, sizeof *subscription);
+  if (!subscription) return -ENOMEM;
+  subscription->fd = subscription->wake = -1;
+  int64_t error = begin_subscription(subscription, job);
+  if (error) {
+    if (subscription->wake >= 0) close(subscription->wake);
+    if (subscription->fd >= 0) close(subscription->fd);
+    free(subscription);
+    return error;
+  }
+  napi_add_env_cleanup_hook(job->env, end_subscription, subscription);
+  subscription->next = environment->subscriptions;
+  subscription->handle = ++environment->last_subscription;
+  environment->subscriptions = subscription;
+  return subscription->handle;
+}
+
+static struct subscription **find_subscription(struct job *job) {
+  struct subscription **at = &job->environment->subscriptions;
+  while (*at && (*at)->handle != job->handle) at = &(*at)->next;
+  return at;
+}
+
+static int64_t fetch(struct job *job) {
+  struct subscription *subscription = *find_subscription(job);
+  if (!subscription) return -EBADF;
+  if (job->bytes.length < QUEUE) return -EINVAL;
+  pthread_mutex_lock(&subscription->lock);
+  int64_t length = (int64_t)subscription->length;
+  memcpy(job->bytes.at, subscription->queue, subscription->length);
+  subscription->length = 0;
+  subscription->is_told = 0;
+  if (subscription->is_full) ring(subscription->wake, 1);
+  pthread_mutex_unlock(&subscription->lock);
+  return length;
+}
+
+static int64_t keep_alive(struct job *job) {
+  struct subscription *subscription = *find_subscription(job);
+  if (!subscription) return -EBADF;
+  if (job->number > 0) napi_ref_threadsafe_function(job->env, subscription->news);
+  else napi_unref_threadsafe_function(job->env, subscription->news);
+  return 0;
+}
+
+static int64_t unsubscribe(struct job *job) {
+  struct subscription **at = find_subscription(job), *subscription = *at;
+  if (!subscription) return -EBADF;
+  *at = subscription->next;
+  napi_remove_env_cleanup_hook(job->env, end_subscription, subscription);
+  end_subscription(subscription);
+  return 0;
+}
+
 /* ---- bpf(2), on a copy of the attributes: no address is ever where JavaScript could read it ---- */
 
 /*
@@ -731,6 +943,10 @@ static const struct kind kinds[] = {
     {"exchange", "hrbwi", here, exchange},
     {"exchangeTogether", "girbw", here, exchange_together},
     {"closeSocket", "h", here, close_socket},
+    {"subscribe", "nigcaf.", subscribe, make_listener},
+    {"fetch", "hb.", here, fetch},
+    {"keepAlive", "hi.", here, keep_alive},
+    {"unsubscribe", "h.", here, unsubscribe},
     {"bpf", "nibp", in_netns, call_bpf},
     {"sendFrames", "nibc", in_netns, send_frames},
 };
@@ -778,6 +994,9 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
     case 'n': return parse_int(env, value, &job->netns);
     case 'i': return parse_int(env, value, &job->number);
     case 'c': return parse_int(env, value, &job->count) && job->count > 0;
+    case 'a': return parse_int(env, value, &job->is_for_all);
+    case 'f': job->callback = value; return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
+    case '.': return napi_typeof(env, value, &type) == napi_ok && type == napi_undefined; /* nothing for the pool */
     case 'h': return napi_get_value_int64(env, value, &job->handle) == napi_ok;
     case 'r':
       if (napi_typeof(env, value, &type) == napi_ok && type == napi_null) return 1;
@@ -872,6 +1091,7 @@ static napi_value call(napi_env env, napi_callback_info info) {
   int64_t result = -EINVAL;
   memset(&job, 0, offsetof(struct job, path));
   job.netns = -1;
+  job.env = env;
   napi_get_instance_data(env, &job.environment);
   napi_get_cb_info(env, info, &given, arguments, NULL, &job.kind); /* fills up with undefined */
   while (job.kind->arguments[i] && parse(env, job.kind->arguments[i], arguments[i], &job)) i++;

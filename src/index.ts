@@ -12,6 +12,10 @@ import {
   pairsAsked,
   type VethPairOptions,
   vethEnds,
+  type WatchLinksOptions,
+  type WatchOptions,
+  watchAsked,
+  watchLinksAsked,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import type { LinkField } from './rtnetlink/link-fields.ts'
@@ -25,6 +29,11 @@ import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
+import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
+import type { LinkEvent } from './watch/link-event.ts'
+import { WatchedLinks } from './watch/links.ts'
+import { type NetdevEvent, WatchedNetdev } from './watch/netdev.ts'
+import { Watch } from './watch/watch.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -109,9 +118,39 @@ export async function createNetns(name?: string): Promise<NetnsHandle> {
   return new NetnsHandle(await perform(create(name ?? null), {}))
 }
 
+/**
+ * What becomes of the devices of namespaces, from the first next() on: those that there are come first, as added. Nothing is
+ * missed without a word: see docs/watching.md. It ends with `break`, with an error, with the signal, whose reason it throws,
+ * and when all the namespaces have ended.
+ * @throws SystemError EPERM for other namespaces than the own one without CAP_NET_BROADCAST, NetlinkError without CAP_NET_ADMIN.
+ */
+export function watchLinks(options: WatchLinksOptions = {}): AsyncIterableIterator<LinkEvent, void, void> {
+  const { wanted, receiveBuffer, limits } = watchLinksAsked(options)
+  return new Watch(new WatchedLinks(wanted, receiveBuffer), perform, limits)
+}
+
 /** Begins to count how XDP redirects end. @throws SystemError EPERM without CAP_BPF and CAP_PERFMON. */
 export async function countRedirects(): Promise<RedirectCounterHandle> {
   return new RedirectCounterHandle(await perform(openRedirectCounter(null), {}))
+}
+
+/**
+ * The features of the devices of a namespace, live: first those that there are, then what changes, until it is broken out
+ * of or the signal is aborted. What a slow consumer has not seen yet is put together by device; what the kernel could not
+ * deliver is said by a 'resync', and asked for anew. It keeps the namespace alive.
+ */
+export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator<FeaturesEvent, void, void> {
+  const { where, limits } = watchAsked('watchFeatures()', options)
+  return new Watch(new WatchedFeatures(where), perform, limits)
+}
+
+/**
+ * What the netdev family knows of a namespace, live: XDP features of devices, NAPI instances and page pools.
+ * @throws UnsupportedError from the first next() before Linux 6.3.
+ */
+export function watchNetdev(options: WatchOptions = {}): AsyncIterableIterator<NetdevEvent, void, void> {
+  const { where, limits } = watchAsked('watchNetdev()', options)
+  return new Watch(new WatchedNetdev(where), perform, limits)
 }
 
 function handle(end: VethEnd, limits: Limits): Device {
@@ -126,8 +165,9 @@ export { Device, RepairHandle, XdpHandle } from './device.ts'
 export type { ChannelCounts, Channels } from './ethtool/channels.ts'
 export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
 export { NetnsHandle, RedirectCounterHandle } from './handles.ts'
-export type { XdpFeature } from './netdev/device.ts'
+export type { NetdevDevice, XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
+export type { PagePool } from './netdev/page-pool.ts'
 export type {
   AsyncOptions,
   LinksOptions,
@@ -135,6 +175,8 @@ export type {
   PairsOptions,
   VethEndOptions,
   VethPairOptions,
+  WatchLinksOptions,
+  WatchOptions,
 } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkField } from './rtnetlink/link-fields.ts'
@@ -148,6 +190,10 @@ export type { PairVerdicts } from './veth/sweep.ts'
 export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'
+export type { DeviceFeatures, FeaturesEvent } from './watch/features.ts'
+export type { ChangedField } from './watch/link-difference.ts'
+export type { LinkEvent, LinkPlace } from './watch/link-event.ts'
+export type { NetdevEvent, NetdevObjects } from './watch/netdev.ts'
 export {
   DecodeError,
   InterruptedDumpError,

@@ -2,8 +2,9 @@ import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
+import type { Where } from './watch/device-feed.ts'
 import { checkOptions, quote } from './wire/check-options.ts'
-import { type Netns, type NetnsRef, netnsFrom } from './wire/netns.ts'
+import { type Netns, type NetnsRef, namedNetns, netnsFrom } from './wire/netns.ts'
 
 /** Where to ask, and how long to wait. */
 export interface Options {
@@ -53,6 +54,21 @@ export interface PairsOptions {
   readonly verdicts?: boolean
 }
 
+export interface WatchOptions extends Options {
+  /** Ends it when aborted: next() then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /**
+   * Bytes that the kernel may queue while this program is busy, 8 MiB when left out. It counts some 4 KB for a message,
+   * and without CAP_NET_ADMIN gives no more than net.core.rmem_max.
+   */
+  readonly receiveBuffer?: number | undefined
+}
+
+export interface WatchLinksOptions extends Omit<WatchOptions, 'netns'> {
+  /** One namespace, several, or 'all' that can be found; one that is named so is meant by its path. */
+  readonly netns?: Options['netns'] | readonly (NetnsRef | Netns)[] | 'all'
+}
+
 const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
 const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
 
@@ -92,6 +108,35 @@ export function linksAsked<F extends LinkField>(
   const { fields = null } = options
   if (fields !== null) checkLinkFields(fields)
   return { netns: netnsFrom(options.netns), fields, limits }
+}
+
+/** What a watch was asked for. */
+export function watchAsked(what: string, options: WatchOptions): { where: Where; limits: Limits } {
+  const limits = limitsOf(what, options, ['receiveBuffer'])
+  const { receiveBuffer } = options
+  const isSize = Number.isInteger(receiveBuffer) && receiveBuffer! > 0 && receiveBuffer! <= LARGEST_BUFFER
+  if (receiveBuffer !== undefined && !isSize)
+    throw new RangeError(`receiveBuffer must be 1 to ${LARGEST_BUFFER} bytes, not ${quote(receiveBuffer)}`)
+  return { where: { netns: netnsFrom(options.netns), receiveBuffer }, limits }
+}
+/** The kernel doubles it, and counts by an int. */
+const LARGEST_BUFFER = 0x3fffffff
+
+/** What watchLinks() was asked for. */
+export function watchLinksAsked(options: WatchLinksOptions): {
+  wanted: readonly Netns[] | 'all'
+  receiveBuffer: number | undefined
+  limits: Limits
+} {
+  const { netns, ...others } = options
+  const { where, limits } = watchAsked('watchLinks()', others)
+  return { wanted: netns === 'all' ? 'all' : severalNetns(netns), receiveBuffer: where.receiveBuffer, limits }
+}
+
+function severalNetns(netns: Exclude<WatchLinksOptions['netns'], 'all'>): Netns[] {
+  if (!Array.isArray(netns)) return [netnsFrom(netns as Options['netns'])]
+  if (netns.length === 0) throw new TypeError('netns is an empty list: there is nothing to watch')
+  return netns.map(namedNetns)
 }
 
 /** @throws TypeError */

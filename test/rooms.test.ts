@@ -17,8 +17,9 @@ const ROOMS: Record<string, readonly string[]> = {
   bpf: ['wire'],
   veth: ['wire', 'rtnetlink', 'ethtool', 'netdev', 'bpf'],
   kernel: ['wire'],
+  watch: ['wire', 'rtnetlink', 'genetlink', 'ethtool', 'netdev', 'veth', 'kernel'],
   cli: [],
-  '': ['wire', 'rtnetlink', 'genetlink', 'ethtool', 'netdev', 'bpf', 'veth', 'kernel'],
+  '': ['wire', 'rtnetlink', 'genetlink', 'ethtool', 'netdev', 'bpf', 'veth', 'kernel', 'watch'],
 }
 /** All that src/cli may see of the rest. */
 const PUBLIC = ['index.ts', 'sync.ts', 'codec.ts']

@@ -116,12 +116,14 @@ export function* setFeature(ref: DeviceRef, feature: string, on: boolean): Opera
   return { feature, on, changed, missed: names }
 }
 
-/** The bits as the kernel answered them. */
-class FeatureBits {
-  readonly names: readonly string[]
-  readonly #reply: FeaturesReply
+type BitsOfFeatures = Pick<FeaturesReply, 'hw' | 'active' | 'wanted' | 'noChange'>
 
-  constructor(names: readonly string[], reply: FeaturesReply) {
+/** The bits as the kernel answered them. */
+export class FeatureBits {
+  readonly names: readonly string[]
+  readonly #reply: BitsOfFeatures
+
+  constructor(names: readonly string[], reply: BitsOfFeatures) {
     this.names = names
     this.#reply = reply
   }
@@ -163,7 +165,8 @@ function* readBits(ref: DeviceRef): Operation<FeatureBits> {
   return new FeatureBits(names, yield* get(message, ethtoolReply(FeaturesReply, FEATURES)))
 }
 
-function byName(bits: FeatureBits): Features {
+/** As objects by name. */
+export function byName(bits: FeatureBits): Features {
   const features: Record<string, Feature> = Object.create(null)
   bits.names.forEach((name, bit) => {
     if (name !== '') {

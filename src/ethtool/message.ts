@@ -3,13 +3,14 @@ import { genericMessage } from '../genetlink/message.ts'
 import { string, u32 } from '../wire/attribute.ts'
 import { type DeviceRef, deviceLabel, isShortName } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
-import { OWN_NETNS } from '../wire/netns.ts'
+import { NLM_F } from '../wire/netlink.ts'
+import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { Decode } from '../wire/request.ts'
 import { type AttributeIndex, decodeAttributes, encodeAttributes, type Table, table } from '../wire/table.ts'
 
 /** The ethtool family. Source: include/uapi/linux/ethtool_netlink.h, net/ethtool/netlink.c. */
-const ETHTOOL = { name: 'ethtool', version: 1, since: '5.6' } as const
+export const ETHTOOL = { name: 'ethtool', version: 1, since: '5.6' } as const
 
 /** ETHTOOL_MSG_*, those that user space sends. */
 export const ETHTOOL_MSG = {
@@ -19,6 +20,10 @@ export const ETHTOOL_MSG = {
   CHANNELS_GET: 17,
   CHANNELS_SET: 18,
 } as const
+
+/** ETHTOOL_MSG_*, those that the kernel sends unasked to its multicast group `monitor`. */
+export const ETHTOOL_NTF = { FEATURES_NTF: 13, CHANNELS_NTF: 19 } as const
+export const MONITOR = 'monitor'
 
 export const ETHTOOL_FLAG = { COMPACT_BITSETS: 1 << 0, OMIT_REPLY: 1 << 1 } as const
 
@@ -52,6 +57,19 @@ export function* ethtoolMessage(
   const device =
     ref === null ? {} : typeof ref.device === 'number' ? { index: ref.device } : { name: ref.device }
   message.nest(A_HEADER, () => encodeAttributes(message, HEADER, { ...device, flags }))
+  return message
+}
+
+/** The same request about all devices of a namespace. */
+export function* ethtoolDump(
+  command: keyof typeof ETHTOOL_MSG,
+  netns: Netns,
+  attributes: AttributeIndex,
+  flags: number,
+): Operation<Message> {
+  const subject = { message: `ETHTOOL_MSG_${command}`, netns, device: '', writes: false }
+  const message = yield* genericMessage(ETHTOOL, ETHTOOL_MSG[command], subject, attributes, NLM_F.DUMP)
+  message.nest(A_HEADER, () => encodeAttributes(message, HEADER, { flags }))
   return message
 }
 

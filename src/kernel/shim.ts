@@ -118,6 +118,46 @@ export interface Shim {
   closeSocket(handle: number, done: Done): number
 
   /**
+   * A netlink socket as above that has joined multicast groups of its protocol, bound before it did; and a thread of the
+   * shim which takes what it hears, into 256 KiB of its own. The socket keeps its namespace alive until unsubscribe(), or
+   * the end of this thread's JavaScript. These four have no form for the pool.
+   *
+   * @param receiveBuffer bytes that the kernel may queue besides, which it doubles for its own overhead (SO_RCVBUF);
+   * above net.core.rmem_max that takes CAP_NET_ADMIN, else it is cut down to that.
+   * @param allNsid 1: to hear the groups in all namespaces that have an id in this one (NETLINK_LISTEN_ALL_NSID), which
+   * takes CAP_NET_BROADCAST; else 0.
+   * @param news is called when there is something to fetch, and not again before it has been. It does not keep the event
+   * loop alive, see keepAlive().
+   * @returns a handle, never used twice.
+   */
+  subscribe(
+    netns: number,
+    protocol: number,
+    groups: Uint32Array,
+    receiveBuffer: number,
+    allNsid: 0 | 1,
+    news: () => void,
+  ): number
+
+  /**
+   * Takes all that has been heard, in the kernel's order: three words (the length; the sender's port id, 0 for the
+   * kernel; the id of the namespace it comes from, -1 for the socket's own) and a datagram, padded to a multiple of 4.
+   *
+   * A length of 0, and no datagram, says that something was lost there: ENOBUFS. Until the kernel's queue has been empty
+   * it does not say so again, so that was emptied before; where the 256 KiB were full the rest was thrown away.
+   *
+   * @param buffer of at least 256 KiB.
+   * @returns how many bytes. -9, EBADF: it has ended.
+   */
+  fetch(handle: number, buffer: Uint8Array): number
+
+  /** Whether the event loop is to go on while there is nothing else to wait for. */
+  keepAlive(handle: number, on: 0 | 1): number
+
+  /** Ends its thread and closes its socket; `news` is not called any more. */
+  unsubscribe(handle: number): number
+
+  /**
    * bpf(2) in a namespace. `attr` is the union bpf_attr, at most 512 bytes; what the kernel writes into it is there
    * afterwards.
    *

@@ -3,11 +3,12 @@ import type { IndexRef } from '../wire/device-ref.ts'
 import { NetlinkError, UnsupportedError } from '../wire/errors.ts'
 import type { Message } from '../wire/message.ts'
 import { NLM_F } from '../wire/netlink.ts'
+import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { CountQuestion, type Question } from '../wire/question.ts'
 import { dump } from '../wire/request.ts'
 import { encodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
-import { netdevMessage, netdevReply } from './message.ts'
+import { netdevDump, netdevMessage, netdevReply } from './message.ts'
 
 /** One NAPI instance of a device. Source: Documentation/netlink/specs/netdev.yaml (NETDEV_A_NAPI_*). */
 export class Napi {
@@ -52,6 +53,11 @@ export function* listNapi(ref: IndexRef): Operation<Napi[]> {
     }
     throw error
   }
+}
+
+/** Those of all devices of a namespace. @throws NetlinkError EOPNOTSUPP before Linux 6.8. */
+export function* listAllNapi(netns: Netns): Operation<Napi[]> {
+  return yield* dump(yield* netdevDump('NAPI_GET', netns, NAPI), netdevReply(Napi, NAPI))
 }
 
 /** How many there are. @throws from its take() NetlinkError EOPNOTSUPP before Linux 6.8. */

@@ -6,7 +6,7 @@ import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { ObjectQuestion, type Question, Repeated } from '../wire/question.ts'
 import { command, dump, get, visitAll } from '../wire/request.ts'
-import { decodeLink, LINK, type Link } from './link.ts'
+import { decodeLink, decodeLinkState, LINK, type Link } from './link.ts'
 import {
   type AddrGenMode,
   checkLinkChange,
@@ -44,7 +44,7 @@ export function linkExcerptQuestion(ref: DeviceRef): Question<LinkExcerpt> {
  */
 export function* getLinkThrough(netns: Netns, netnsId: number, index: number): Operation<Link> {
   const message = linkRequest({ netns, device: index })
-  message.attribute(IFLA.TARGET_NETNSID, () => message.s32(netnsId))
+  writeTarget(message, netnsId)
   return yield* get(message, decodeLink)
 }
 
@@ -56,6 +56,27 @@ export function* listLinks(netns: Netns): Operation<Link[]> {
 /** The same without their counters. */
 export function* listLinkStates(netns: Netns): Operation<Link[]> {
   return yield* dump(linksRequest(netns, false), decodeLink)
+}
+
+/**
+ * The same handed out one by one, or of the namespace that `netns` knows by an id, from outside (Linux 4.20); ids in those
+ * links then count in `netns`. @throws InterruptedDumpError at the end, when they changed meanwhile.
+ */
+export function* visitLinkStates(
+  netns: Netns,
+  netnsId: number | null,
+  visit: (link: Link) => void,
+): Operation<void> {
+  const message = linksRequest(netns, false)
+  writeTarget(message, netnsId)
+  yield* visitAll(message, decodeLinkState, visit)
+}
+
+/** One of them. */
+export function linkStateQuestion(netns: Netns, netnsId: number | null, index: number): Question<Link> {
+  const message = linkStateRequest({ netns, device: index })
+  writeTarget(message, netnsId)
+  return new ObjectQuestion(message, decodeLinkState)
 }
 
 /** Some fields of each. The kernel leaves out of the answer what it can where nobody asks for counters. */
@@ -165,6 +186,11 @@ function linkStateRequest(ref: DeviceRef): Message {
   const message = linkRequest(ref)
   message.attribute(IFLA.EXT_MASK, () => message.u32(RTEXT_FILTER.SKIP_STATS))
   return message
+}
+
+/** The namespace that is meant, by its id in the one that is asked. */
+function writeTarget(message: Message, netnsId: number | null): void {
+  if (netnsId !== null) message.attribute(IFLA.TARGET_NETNSID, () => message.s32(netnsId))
 }
 
 function linkMessage(

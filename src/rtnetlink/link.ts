@@ -12,7 +12,7 @@ import {
 } from '../wire/attribute.ts'
 import { DecodeError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
-import { decodeAttributes, NO_UNKNOWN, table } from '../wire/table.ts'
+import { decodeAttributes, NO_UNKNOWN, type Table, table } from '../wire/table.ts'
 import { type LinkStats, stats64 } from './link-stats.ts'
 import { IFF, IFINFOMSG_SIZE, IFLA, IFLA_INFO } from './numbers.ts'
 import { XDP, XdpState } from './xdp-state.ts'
@@ -131,6 +131,26 @@ export class Link {
   }
 }
 
+/**
+ * The 32-bit twin of the counters, obsolete bus addresses, per-family settings, virtual functions, nests that only name
+ * other subsystems' objects; and what a message says of itself.
+ */
+const SKIPPED = [
+  IFLA.STATS,
+  IFLA.MAP,
+  IFLA.AF_SPEC,
+  IFLA.NUM_VF,
+  IFLA.VFINFO_LIST,
+  IFLA.VF_PORTS,
+  IFLA.DEVLINK_PORT,
+  IFLA.DPLL_PIN,
+  IFLA.EXT_MASK,
+  IFLA.TARGET_NETNSID,
+  IFLA.EVENT,
+  IFLA.NEW_NETNSID,
+  IFLA.NEW_IFINDEX,
+]
+
 export const LINK = table<Link>(
   [
     [IFLA.IFNAME, 'name', string],
@@ -179,28 +199,30 @@ export const LINK = table<Link>(
     [IFLA.LINKINFO, 'linkinfo', nested(LinkInfo, LINK_INFO)],
     [IFLA.PROP_LIST, 'altNames', altNames],
   ],
-  // The 32-bit twin of the counters, obsolete bus addresses, per-family settings, virtual functions, nests
-  // that only name other subsystems' objects.
-  [
-    IFLA.STATS,
-    IFLA.MAP,
-    IFLA.AF_SPEC,
-    IFLA.NUM_VF,
-    IFLA.VFINFO_LIST,
-    IFLA.VF_PORTS,
-    IFLA.DEVLINK_PORT,
-    IFLA.DPLL_PIN,
-    IFLA.EXT_MASK,
-    IFLA.TARGET_NETNSID,
-  ],
+  SKIPPED,
+)
+
+/** The same without the counters. */
+export const LINK_STATE = table<Link>(
+  LINK.rows.filter(([type]) => type !== IFLA.STATS64),
+  [...SKIPPED, IFLA.STATS64],
 )
 
 /** Reads view[at, end): a struct ifinfomsg and its attributes. @throws DecodeError when it is cut short. */
 export function decodeLink(view: DataView, at: number, end: number): Link {
+  return decode(view, at, end, LINK)
+}
+
+/** The same without its counters, whether they came or not. */
+export function decodeLinkState(view: DataView, at: number, end: number): Link {
+  return decode(view, at, end, LINK_STATE)
+}
+
+function decode(view: DataView, at: number, end: number, attributes: Table<Link>): Link {
   if (at + IFINFOMSG_SIZE > end) throw new DecodeError('a link message without its struct ifinfomsg', at)
   const link = new Link()
   link.type = view.getUint16(at + 2, LITTLE_ENDIAN)
   link.index = view.getInt32(at + 4, LITTLE_ENDIAN)
   link.flags = view.getUint32(at + 8, LITTLE_ENDIAN)
-  return decodeAttributes(view, at + IFINFOMSG_SIZE, end, LINK, link)
+  return decodeAttributes(view, at + IFINFOMSG_SIZE, end, attributes, link)
 }

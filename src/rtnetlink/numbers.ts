@@ -5,6 +5,7 @@ export const RTM = {
   GETLINK: 18,
   SETLINK: 19,
   NEWNSID: 88,
+  DELNSID: 89,
   GETNSID: 90,
 } as const
 
@@ -45,6 +46,8 @@ export const IFLA = {
   GSO_MAX_SEGS: 40,
   GSO_MAX_SIZE: 41,
   XDP: 43,
+  EVENT: 44,
+  NEW_NETNSID: 45,
   TARGET_NETNSID: 46,
   CARRIER_UP_COUNT: 47,
   CARRIER_DOWN_COUNT: 48,
@@ -71,6 +74,13 @@ export const IFLA = {
 } as const
 
 export const IFLA_INFO = { KIND: 1, DATA: 2, XSTATS: 3, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const
+
+/** Of a bridge (IFLA_INFO_DATA) and of its ports (IFLA_INFO_SLAVE_DATA): what runs on by itself. */
+export const IFLA_BR = { HELLO_TIMER: 16, TCN_TIMER: 17, TOPOLOGY_CHANGE_TIMER: 18, GC_TIMER: 19 } as const
+export const IFLA_BRPORT = { MESSAGE_AGE_TIMER: 21, FORWARD_DELAY_TIMER: 22, HOLD_TIMER: 23 } as const
+
+/** Multicast groups. Source: enum rtnetlink_groups, include/uapi/linux/rtnetlink.h. */
+export const RTNLGRP = { LINK: 1, NSID: 28 } as const
 
 /** Bits of IFLA_EXT_MASK: what an answer is to hold, or to leave out. Source: include/uapi/linux/rtnetlink.h. */
 export const RTEXT_FILTER = { SKIP_STATS: 1 << 3 } as const

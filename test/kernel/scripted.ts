@@ -160,6 +160,22 @@ export class ScriptedShim implements Shim {
     throw new Error('no script has a bpf')
   }
 
+  subscribe(): number {
+    throw new Error('no script has a subscription')
+  }
+
+  fetch(): number {
+    throw new Error('no script has a subscription')
+  }
+
+  keepAlive(): number {
+    throw new Error('no script has a subscription')
+  }
+
+  unsubscribe(): number {
+    throw new Error('no script has a subscription')
+  }
+
   sendFrames(): number {
     throw new Error('no script has frames')
   }
