@@ -1,0 +1,21 @@
+import type { Device } from '../../src/index.ts'
+import type { Generator } from './generator.ts'
+
+/**
+ *   from ─────────▶ nic ─ XDP redirect ─▶ target ───▶ peer
+ */
+export interface Scene {
+  /** In words, for reports. */
+  readonly description: string
+  /** What is sent out of it arrives at the NIC; null where another host sends. */
+  readonly from: Device | null
+  readonly nic: Device
+  readonly target: Device
+  readonly peer: Device
+  /** null where another host sends. */
+  readonly generator: Generator | null
+  /** Sets a feature of one of the devices; restore() sets it back. */
+  setFeature(device: Device, feature: string, on: boolean): Promise<void>
+  /** Puts everything back as it was. */
+  restore(): Promise<void>
+}
