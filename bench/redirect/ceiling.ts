@@ -21,9 +21,3 @@ export function ofCeiling(results: Results, of: Case, { rate }: Summary): Ratio 
   const ceiling = ceilingOf(results, of)
   return ceiling === null || rate === null ? null : ratioOf(rate, ceiling)
 }
-
-/** The result says how fast the generator is, not the redirect. */
-export function boundedByGenerator(results: Results, of: Case, summary: Summary): boolean {
-  const part = ofCeiling(results, of, summary)
-  return part !== null && part.ratio >= BOUNDED
-}

@@ -35,6 +35,12 @@ export const amount: Check<number> = (value, field) => {
   throw wrong(field, 'a number, 0 or more', value)
 }
 
+/** A number above 0, whole or not. */
+export const duration: Check<number> = (value, field) => {
+  if (Number.isFinite(value) && (value as number) > 0) return value as number
+  throw wrong(field, 'a number above 0', value)
+}
+
 export function oneOf<T extends string | number>(...values: readonly T[]): Check<T> {
   return (value, field) => {
     const found = values.find(each => each === value)

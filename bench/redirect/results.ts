@@ -1,5 +1,17 @@
 import type { Case } from './case.ts'
-import { amount, type Check, count, flag, listOf, oneOf, orNull, positive, record, text } from './check.ts'
+import {
+  amount,
+  type Check,
+  count,
+  duration,
+  flag,
+  listOf,
+  oneOf,
+  orNull,
+  positive,
+  record,
+  text,
+} from './check.ts'
 import { MACHINE, type MachineRecord } from './machine.ts'
 import { idOf, MODES, PEERS, VIAS } from './matrix.ts'
 import { NIC, type NicRecord } from './nic-record.ts'
@@ -41,6 +53,8 @@ export interface Path {
 /** A timed run, and when it was: turns count all runs of cases from 0. */
 export interface Run extends Sample {
   readonly turn: number
+  /** Whether its rate had settled before it ended. */
+  readonly steady: boolean
 }
 
 export interface CaseResult {
@@ -87,7 +101,7 @@ const SAMPLE = {
   sent: positive,
   received: count,
   delivered: count,
-  nanoseconds: positive,
+  nanoseconds: duration,
   kernelNanoseconds: amount,
   drops: listOf(record({ where: text, frames: count })),
 }
@@ -97,7 +111,7 @@ const CASE_RESULT = record<CaseResult>({
   notRun: orNull(text),
   explained: record<Explained>({ reason: orNull(record({ code: orNull(text), summary: text })) }),
   traced: orNull(listOf(record<Traced>({ tracepoint: text, code: orNull(text), frames: count }))),
-  runs: listOf(record<Run>({ ...SAMPLE, turn: count })),
+  runs: listOf(record<Run>({ ...SAMPLE, turn: count, steady: flag })),
 })
 
 const RESULTS = record<Results>({

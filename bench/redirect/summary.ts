@@ -34,8 +34,8 @@ export interface Summary {
   readonly doubts: readonly string[]
 }
 
-/** Samples in the order of time, at least one. */
-export function summarize(samples: readonly Sample[]): Summary {
+/** Samples in the order of time, at least one; `steady` false: its rate had not settled before it ended. */
+export function summarize(samples: readonly (Sample & { readonly steady?: boolean })[]): Summary {
   const total = (count: (sample: Sample) => number) => samples.reduce((sum, one) => sum + count(one), 0)
   const perSecond = samples.map(one => (1e9 * one.delivered) / one.nanoseconds)
   const [sent, delivered] = [total(one => one.sent), total(one => one.delivered)]
@@ -54,12 +54,15 @@ export function summarize(samples: readonly Sample[]): Summary {
     nsPerPacket: rate === null || rate.low === 0 ? null : inverse(rate, 1e9),
     kernelNsPerPacket: spread(samples.map(one => one.kernelNanoseconds / Math.max(1, one.sent))).median,
     drift,
-    doubts: rate === null ? [] : doubtsOf(samples.length, rate, drift),
+    doubts: rate === null ? [] : doubtsOf(samples, rate, drift),
   }
 }
 
-function doubtsOf(repeats: number, rate: Estimate, drift: Drift): string[] {
+function doubtsOf(samples: readonly { steady?: boolean }[], rate: Estimate, drift: Drift): string[] {
   const doubts: string[] = []
+  const repeats = samples.length
+  const unsettled = samples.filter(({ steady }) => steady === false).length
+  if (2 * unsettled > repeats) doubts.push(`${unsettled} of ${repeats} runs were not steady`)
   if (repeats < LEAST_REPEATS) doubts.push(`${repeats} of the ${LEAST_REPEATS} repeats that are needed`)
   const uncertain = uncertainty(rate)
   if (uncertain > MOST_UNCERTAIN) {

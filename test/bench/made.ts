@@ -1,6 +1,7 @@
 import type { Case } from '../../bench/redirect/case.ts'
 import { casesOf, type Selection } from '../../bench/redirect/matrix.ts'
 import type { Results, Run } from '../../bench/redirect/results.ts'
+import type { Sample } from '../../bench/redirect/sample.ts'
 import { mulberry32, schedule } from '../../bench/redirect/schedule.ts'
 
 /** A made-up machine's numbers, and how uneven its runs are. */
@@ -62,7 +63,11 @@ export function madeResults({ only = [], quick = false, ...made }: Made = {}): R
   for (const { turn, case: each } of turns) {
     const at = cases.indexOf(each)
     const passed = 1 + (drift * turn) / turns.length
-    runs[at]!.push({ turn, ...sampleOf(each, whole[at]! * passed * Math.exp(noise * normal())) })
+    runs[at]!.push({
+      turn,
+      steady: true,
+      ...sampleOf(each, whole[at]! * passed * Math.exp(noise * normal())),
+    })
   }
   return {
     ...SETTING,
@@ -93,14 +98,14 @@ function fails({ mode, peer }: Case): boolean {
   return mode === 'native' && peer === 'plain'
 }
 
-function sampleOf(each: Case, factor: number): Omit<Run, 'turn'> {
+function sampleOf(each: Case, factor: number): Sample {
   const peer = { plain: 1, gro: 0.9, pass: 1.05, drop: 1.5 }[each.peer]
   const base = 1e6 * peer * (each.mode === 'native' ? 1.3 : 1) * (each.via === 'devmap' ? 1.1 : 1)
   return sampleAt((factor * base * each.cores ** 0.8) / (1 + each.size / 3000), fails(each) ? 0 : 1)
 }
 
 /** A run of a million frames, sent at this rate; the rest is lost at the target. */
-export function sampleAt(framesPerSecond: number, arrives: number): Omit<Run, 'turn'> {
+export function sampleAt(framesPerSecond: number, arrives: number): Sample {
   const sent = 1_000_000
   const delivered = Math.round(sent * arrives)
   const nanoseconds = Math.round((1e9 * sent) / framesPerSecond)
