@@ -12,7 +12,7 @@ export interface Row {
   readonly how: string
   /** null where it was not run. */
   readonly summary: Summary | null
-  /** In place of a rate: 'EOPNOTSUPP', 'lost without an error', 'not run'; null where there is one. */
+  /** In place of a rate: 'EOPNOTSUPP', 'lost, no errno', 'not run'; null where there is one. */
   readonly failure: string | null
   /** The rate over that of generic mode with a plain peer in the same group; null for that one itself. */
   readonly toGeneric: Ratio | null
@@ -66,7 +66,7 @@ function rowOf(results: Results, member: CaseResult, summary: Summary | null, ge
 function failureOf({ explained: { reason }, traced }: CaseResult, summary: Summary | null): string {
   if (summary === null) return 'not run'
   const seen = [...(traced ?? [])].sort((a, b) => b.frames - a.frames).find(({ code }) => code !== null)
-  return seen?.code ?? reason?.code ?? 'lost without an error'
+  return seen?.code ?? reason?.code ?? 'lost, no errno'
 }
 
 function notesOf(results: Results, member: CaseResult, summary: Summary): string[] {

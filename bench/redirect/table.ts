@@ -1,8 +1,10 @@
 import { table } from '../text-table.ts'
 import { besideOthers } from './beside.ts'
+import type { Estimate, Ratio } from './estimate.ts'
 import type { Results } from './results.ts'
 import { type Group, groupsOf, type Row, reasonsOf } from './rows.ts'
 import { settingOf, warningsOf } from './setting.ts'
+import type { Summary } from './summary.ts'
 import { brieflyOf, partOf, perSecond, plusMinus, threeDigits, times } from './words.ts'
 
 /** How the terminal looks: columns, and whether it shows colours. */
@@ -61,54 +63,62 @@ export function renderTable(results: Results, look: Look): string {
   ].join('\n')
 }
 
+/** A column, and from which width of the terminal on it is shown. */
+interface Column {
+  readonly head: string
+  readonly from: number
+  readonly cell: (row: Row, summary: Summary) => string
+}
+
+const COLUMNS: readonly Column[] = [
+  { head: 'arrived', from: 0, cell: (_, { delivered, sent }) => partOf(delivered, sent) },
+  { head: 'frames/s', from: 0, cell: ({ failure }, { rate }) => failure ?? rateOf(rate?.median) },
+  {
+    head: '',
+    from: 0,
+    cell: ({ concluded }, { rate }) => (rate === null ? '' : concluded ? plusMinus(rate) : '?'),
+  },
+  {
+    head: 'ns',
+    from: 0,
+    cell: (_, { nsPerPacket }) => (nsPerPacket === null ? '' : threeDigits(nsPerPacket.median)),
+  },
+  { head: 'kernel ns', from: 90, cell: (_, { kernelNsPerPacket }) => threeDigits(kernelNsPerPacket) },
+  { head: 'to generic', from: 72, cell: ({ toGeneric }) => (toGeneric === null ? '' : ratioIn(toGeneric)) },
+]
+
 function tableOf(groups: readonly Group[], look: Look, note: (text: string) => string): string[] {
-  const wide = look.width >= 90
-  const heads = [
-    'mode    peer',
-    'arrived',
-    'frames/s',
-    '',
-    'ns',
-    ...(wide ? ['kernel ns'] : []),
-    'to generic',
-  ]
+  const shown = COLUMNS.filter(({ from }) => look.width >= from)
   const rows = groups.flatMap(group => group.rows)
-  const lines = table([heads, ...rows.map(row => cellsOf(row, wide))]).map(line => `  ${line}`)
-  const room = Math.min(LONGEST, look.width - lines[0]!.length - 2)
+  const cells = rows.map(row => [
+    brieflyOf(row.case),
+    ...shown.map(({ cell }) => (row.summary === null ? '–' : cell(row, row.summary))),
+  ])
+  const [head, ...lines] = table([['mode    peer', ...shown.map(column => column.head)], ...cells]).map(
+    line => `  ${line}`,
+  )
+  const room = Math.min(LONGEST, look.width - head!.length - 2)
   const longest = Math.max(...rows.map(({ summary }) => summary?.rate?.median ?? 0))
-  let at = 1
+  const drawn = ({ summary, failure, case: { mode } }: Row, line: string) => {
+    if (failure !== null) return styled(line.trimEnd(), 'failure', look)
+    const part = summary!.rate!.median / longest
+    return room < SHORTEST ? line.trimEnd() : `${line}  ${styled(bar(part, room), mode, look)}`
+  }
+  let at = 0
   return groups.flatMap(({ what, ceiling, rows: own }) => [
-    ceiling === null
-      ? what
-      : `${what}; the generator alone ${perSecond(ceiling.median)} ${plusMinus(ceiling)}`,
-    lines[0]!.trimEnd(),
-    ...own.flatMap(row => {
-      const line = lines[at++]!
-      const rate = row.summary?.rate ?? null
-      const drawn =
-        rate !== null && room >= SHORTEST
-          ? `  ${styled(bar(rate.median / longest, room), row.case.mode, look)}`
-          : ''
-      const whole = row.failure === null ? line : styled(line.trimEnd(), 'failure', look)
-      return [`${whole}${drawn}`.trimEnd(), ...row.notes.map(note)]
-    }),
+    wrapped(ceiling === null ? what : `${what}; the generator alone ${rateWith(ceiling)}`, '', look.width),
+    head!.trimEnd(),
+    ...own.flatMap(row => [drawn(row, lines[at++]!), ...row.notes.map(note)]),
     '',
   ])
 }
 
-function cellsOf({ case: each, summary, failure, toGeneric, concluded }: Row, wide: boolean): string[] {
-  if (summary === null) return [brieflyOf(each), '–', failure ?? '', '', '', ...(wide ? [''] : []), '']
-  const { rate, nsPerPacket, kernelNsPerPacket, delivered, sent } = summary
-  const alike = toGeneric !== null && toGeneric.low <= 1 && toGeneric.high >= 1
-  return [
-    brieflyOf(each),
-    partOf(delivered, sent),
-    failure ?? rateOf(rate?.median),
-    rate === null ? '' : concluded ? plusMinus(rate) : '?',
-    nsPerPacket === null ? '' : threeDigits(nsPerPacket.median),
-    ...(wide ? [threeDigits(kernelNsPerPacket)] : []),
-    toGeneric === null ? '' : alike ? '≈ 1 ×' : `${toGeneric.ratio.toFixed(2)} ×`,
-  ]
+function rateWith(rate: Estimate): string {
+  return `${perSecond(rate.median)} ${plusMinus(rate)}`
+}
+
+function ratioIn({ ratio, low, high }: Ratio): string {
+  return low <= 1 && high >= 1 ? '≈ 1 ×' : `${ratio.toFixed(2)} ×`
 }
 
 function rateOf(rate: number | undefined): string {
