@@ -10,7 +10,7 @@ export function progressOf(what: string, total: number): (done: number, now?: st
     const line = `${done} of ${total} ${what}${now === '' ? '' : `; ${now}`}`
     if (isTTY) {
       if (done === total || done % 10 === 0 || total < 100 || now !== '')
-        process.stderr.write(`\r${line.slice(0, columns - 1)}\x1b[K${done === total ? '\n' : ''}`)
+        process.stderr.write(`\r${line.slice(0, (columns || 80) - 1)}\x1b[K${done === total ? '\n' : ''}`)
       return
     }
     const reached = Math.floor((4 * done) / total)

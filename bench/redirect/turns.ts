@@ -8,9 +8,9 @@ export function watchTurns(total: number): (next?: Turn) => void {
   const begun = performance.now()
   return next => {
     if (next === undefined) return progress(total)
-    const left =
-      next.turn === 0 ? '' : `, ${leftOf(((performance.now() - begun) * (total - next.turn)) / next.turn)}`
-    progress(next.turn, `${howOf(next.case)}, ${whatOf(next.case)}${left}`)
+    const what = `${howOf(next.case)}, ${whatOf(next.case)}`
+    const left = ((performance.now() - begun) * (total - next.turn)) / next.turn
+    progress(next.turn, next.turn === 0 ? what : `${leftOf(left)}: ${what}`)
   }
 }
 

@@ -22,7 +22,7 @@ it('progress goes to stderr, a line per quarter where that is no terminal', () =
     lines.map(line => line.split(';')[0]),
     ['2 of 8 runs', '4 of 8 runs', '6 of 8 runs', '8 of 8 runs'],
   )
-  assert.match(lines[0]!, /; native, GRO at peer, 64 bytes, devmap, 2 cores, about \d+ s left$/)
+  assert.match(lines[0]!, /; about \d+ s left: native, GRO at peer, 64 bytes, devmap, 2 cores$/)
 })
 
 it('says what is left in seconds, then in minutes', () => {
