@@ -29,8 +29,9 @@ export async function buildEmbeddedScene(queues: number, wanted: GeneratorName |
   // Without a native program, nic0 would have no NAPI. With one GRO changes nothing: so it is on in both modes.
   await nic.setFeature('gro', true)
   const generator = await openGenerator(from, wanted)
+  let isThere = true
   return {
-    description: 'gen0 → nic0 → veth_xxx0 → eth0: two veth pairs in private network namespaces',
+    kind: 'embedded',
     from,
     nic,
     target,
@@ -40,6 +41,8 @@ export async function buildEmbeddedScene(queues: number, wanted: GeneratorName |
       await device.setFeature(feature, on)
     },
     async restore() {
+      if (!isThere) return
+      isThere = false
       await generator.close()
       for (const netns of [outside, host, container]) await netns.remove()
     },

@@ -2,8 +2,8 @@ import { closeDescriptor, loadProgram, PromiseKernel, run } from '../../src/code
 import { type Device, xdpRedirect } from '../../src/index.ts'
 import { udpFrame } from './frame.ts'
 import { type Generator, shares, together } from './generator.ts'
-import { named } from './names.ts'
 import { PinnedThreads } from './pinned-threads.ts'
+import { named } from './programs.ts'
 
 /**
  * BPF_PROG_RUN with live frames: a program that redirects into the device is run once for each frame, and the device's

@@ -1,8 +1,14 @@
 import { closeDescriptor, createRedirectDevmap, PromiseKernel, run, xdpRedirectMap } from '../../src/codec.ts'
-import { type XdpHandle, xdpDrop, xdpPass, xdpRedirect } from '../../src/index.ts'
+import { type ProgramSource, type XdpHandle, xdpDrop, xdpPass, xdpRedirect } from '../../src/index.ts'
 import type { Case } from './case.ts'
-import { named } from './names.ts'
 import type { Scene } from './scene.ts'
+
+/** What tells this benchmark's programs from all others on the machine, in bpftool's lists too. */
+export const PROGRAM_NAME = `bench_${process.pid}`
+
+export function named(program: ProgramSource): ProgramSource {
+  return { ...program, name: PROGRAM_NAME }
+}
 
 /**
  * Attaches the case's programs, as bpf links: they end with this process, and nobody else's is replaced.
