@@ -1,0 +1,28 @@
+import type { Device } from '../../src/index.ts'
+import { udpFrame } from './frame.ts'
+import { type Generator, shares, together } from './generator.ts'
+import { PinnedThreads } from './pinned-threads.ts'
+
+/** Packet sockets: for kernels with neither pktgen nor live frames. Each frame is an sk_buff of its own. */
+export async function openAfPacket(device: Device): Promise<Generator> {
+  const { index } = await device.getLink()
+  const threads = new PinnedThreads()
+  return {
+    name: 'AF_PACKET',
+    async send({ frames, size, cores, destination }) {
+      const counts = shares(frames, cores.length)
+      const sending = cores.map((cpu, i) => {
+        const frame = udpFrame(size, destination, i)
+        return threads.run(cpu, {
+          by: 'AF_PACKET',
+          netns: device.netns,
+          ifindex: index,
+          frame,
+          count: counts[i]!,
+        })
+      })
+      return together(await Promise.all(sending))
+    },
+    close: () => threads.close(),
+  }
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { it } from 'node:test'
+import { leftOf } from '../../bench/redirect/turns.ts'
+import { LOADER } from '../tools/this-run.ts'
+
+it('progress goes to stderr, a line per quarter where that is no terminal', () => {
+  const turns = new URL('../../bench/redirect/turns.ts', import.meta.url)
+  const script = `
+    import { watchTurns } from '${turns}'
+    const watch = watchTurns(8)
+    for (let turn = 0; turn < 8; turn++) {
+      watch({ turn, repeat: 0, case: { mode: 'native', peer: 'gro', size: 64, via: 'devmap', cores: 2 } })
+    }
+    watch()`
+  const { stdout, stderr } = spawnSync(process.execPath, [...LOADER, '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  })
+  assert.equal(stdout, '')
+  const lines = stderr.trim().split('\n')
+  assert.deepEqual(
+    lines.map(line => line.split(';')[0]),
+    ['2 of 8 runs', '4 of 8 runs', '6 of 8 runs', '8 of 8 runs'],
+  )
+  assert.match(lines[0]!, /; about \d+ s left: native, GRO at peer, 64 bytes, devmap, 2 cores$/)
+})
+
+it('says what is left in seconds, then in minutes', () => {
+  assert.deepEqual([0, 1, 99_000, 99_001, 600_000].map(leftOf), [
+    'about 0 s left',
+    'about 1 s left',
+    'about 99 s left',
+    'about 2 min left',
+    'about 10 min left',
+  ])
+})
