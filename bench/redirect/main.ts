@@ -13,6 +13,7 @@ import { describeMachine } from './machine.ts'
 import { casesOf } from './matrix.ts'
 import { nameOf } from './measure.ts'
 import { describeNic } from './nic-record.ts'
+import { buildNicScene } from './nic-scene.ts'
 import { libbpfOracle } from './oracle.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
@@ -29,7 +30,10 @@ async function bench(line: CommandLine, signal: AbortSignal): Promise<Results> {
   const cases = casesOf(line, cpus.length)
   const begun = new Date().toISOString()
   const queues = Math.max(...cases.map(({ cores }) => cores))
-  const scene = await buildEmbeddedScene(queues, line.generator)
+  const scene =
+    line.machine === null
+      ? await buildEmbeddedScene(queues, line.generator)
+      : await buildNicScene(line.machine, line.generator, line.force)
   try {
     const { repeats, milliseconds, seed, quick } = line
     const oracle = libbpfOracle(scene)
