@@ -14,25 +14,20 @@
 #if defined(__x86_64__) && defined(__LP64__)
 #define SYS_bpf 321
 #define SYS_statx 332
-#define SYS_sendmmsg 307
 #elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
 #define SYS_bpf 280
 #define SYS_statx 291
-#define SYS_sendmmsg 269
 #elif defined(__s390x__)
 #define SYS_bpf 351
 #define SYS_statx 379
-#define SYS_sendmmsg 358
 #elif defined(__powerpc64__)
 #define SYS_bpf 361
 #define SYS_statx 383
-#define SYS_sendmmsg 349
 #elif defined(__arm__)
 #define SYS_bpf 386
 #define SYS_statx 397
-#define SYS_sendmmsg 374
 #else
-#error "veth-nl: the numbers of bpf(2), statx(2) and sendmmsg(2) on this processor are missing here"
+#error "veth-nl: the numbers of bpf(2) and statx(2) on this processor are missing here"
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
@@ -48,16 +43,6 @@ enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
 struct sockaddr_ll { uint16_t family, protocol; int32_t ifindex; uint16_t hatype; uint8_t pkttype, halen, addr[8]; };
-struct iovec { void *base; size_t length; };
-struct mmsghdr { /* as the kernel has it: musl's differs */
-  void *name;
-  int namelen;
-  struct iovec *iov;
-  size_t iovlen;
-  void *control;
-  size_t controllen;
-  unsigned flags, sent;
-};
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
@@ -118,7 +103,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 /* ---- What there is ---- */
 
 enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
-enum { FRAME_TRIES = 20, FRAMES_AT_ONCE = 64, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
+enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
 
 /* A socket and its handle. */
 struct slot {
@@ -701,25 +686,15 @@ static int64_t call_bpf(struct job *job) {
 
 /* ---- Frames ---- */
 
-/*
- * Many with one call, where the kernel is short of nothing. A full device or socket gets some milliseconds to take the
- * next one.
- */
+/* A full device or socket gets some milliseconds to take the next one. */
 static int64_t send_frames(struct job *job) {
   struct sockaddr_ll to = {.family = AF_PACKET, .ifindex = job->number};
-  struct iovec frame = {job->bytes.at, job->bytes.length};
-  struct mmsghdr each[FRAMES_AT_ONCE];
-  for (int i = 0; i < FRAMES_AT_ONCE; i++)
-    each[i] = (struct mmsghdr){.name = &to, .namelen = sizeof to, .iov = &frame, .iovlen = 1};
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* protocol 0: it receives nothing */
   if (fd < 0) return failure();
   int64_t sent = 0, error = 0;
   for (int tries = 0; sent < job->count && !error;) {
-    int64_t left = job->count - sent;
-    long count = left < FRAMES_AT_ONCE ? (long)left : FRAMES_AT_ONCE;
-    long taken = syscall(SYS_sendmmsg, (long)fd, each, count, (long)MSG_DONTWAIT);
-    if (taken > 0) {
-      sent += taken;
+    if (sendto(fd, job->bytes.at, job->bytes.length, MSG_DONTWAIT, &to, sizeof to) >= 0) {
+      sent++;
       tries = 0;
       continue;
     }

@@ -2,11 +2,11 @@
  * What npm run bench does, done with libbpf: live frames out of the generator's device, and at the NIC a program that
  * drops them or redirects them into the target.
  *
- *   redirect CPU FRAMES PARTS GEN NIC TARGET PEER FRAME
+ *   redirect CPU FRAMES PARTS GEN NIC TARGET PEER FRAME NAME
  *
  * in network namespaces that are its descriptors: 3 the generator's, 4 the NIC's and the target's, 5 the peer's. Devices
- * by index; with TARGET 0 the NIC drops, and PEER is the NIC in namespace 4. FRAME in hexadecimal digits. It prints how many
- * frames were sent, received by the NIC and received by the peer, and the nanoseconds, of PARTS runs after one more.
+ * by index; with TARGET 0 the NIC drops, and PEER is the NIC in namespace 4. FRAME in hexadecimal digits, NAME of its programs. It
+ * prints how many frames were sent, received by the NIC and received by the peer, and the nanoseconds, of PARTS runs after one more.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -36,8 +36,10 @@ static void check(int ok, const char *what) {
 
 static void enter(int netns) { check(setns(netns, CLONE_NEWNET) == 0, "setns"); }
 
+static const char *name_of_programs;
+
 static int load(const struct bpf_insn *code, size_t count) {
-  int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "bench_c", "MIT", code, count, NULL);
+  int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, name_of_programs, "MIT", code, count, NULL);
   check(fd >= 0, "bpf_prog_load");
   return fd;
 }
@@ -87,7 +89,8 @@ static uint32_t received_at_last(int netns, int ifindex) {
 
 int main(int count, char **words) {
   static unsigned char frame[MOST_BYTES];
-  if (count != 9) return 2;
+  if (count != 10) return 2;
+  name_of_programs = words[9];
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int cpu = atoi(words[1]), frames = atoi(words[2]), parts = atoi(words[3]);
   int gen = atoi(words[4]), nic = atoi(words[5]), target = atoi(words[6]), peer = atoi(words[7]);

@@ -1,5 +1,6 @@
 import { createNetns, createVethPair, type Device } from '../../src/index.ts'
-import { type GeneratorName, openGenerator } from './generators.ts'
+import type { GeneratorName } from './generator.ts'
+import { openGenerator } from './generators.ts'
 import type { Scene } from './scene.ts'
 
 /**

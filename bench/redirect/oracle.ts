@@ -10,6 +10,7 @@ import { udpFrame } from './frame.ts'
 import { kernelTime } from './kernel-time.ts'
 import { addressOf, PARTS, type Traffic } from './measure.ts'
 import { preparePeer } from './prepared.ts'
+import { PROGRAM_NAME } from './programs.ts'
 import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
 
@@ -64,7 +65,7 @@ async function runProgram(
   ]
   const frame = Buffer.from(udpFrame(size, await addressOf(nic))).toString('hex')
   const busyBefore = kernelTime()
-  const child = spawn(program, [cores[0]!, frames, PARTS, ...indexes, frame].map(String), {
+  const child = spawn(program, [cores[0]!, frames, PARTS, ...indexes, frame, PROGRAM_NAME].map(String), {
     stdio: ['ignore', 'pipe', 'inherit', ...[from!, nic, peer].map(descriptorOf)],
   })
   const [[status, signal], output] = await Promise.all([once(child, 'close'), text(child.stdout!)])

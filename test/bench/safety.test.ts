@@ -91,7 +91,7 @@ describe('lifelines of this machine', () => {
       tcp: `${head}   0: 020200C0:0016 0100007F:BA80 01 0:0\n   1: 076433C6:0016 00000000:0000 0A 0:0\n`,
       tcp6: `${head}   0: B80D01200000000001000000${'07000000'}:0016 ${'0'.repeat(32)}:1234 01 0:0\n`,
     })
-    assert.deepEqual(readLifelines(root, ADDRESSES, {}).sessions, ['eth0'])
+    assert.deepEqual(readLifelines(root, ADDRESSES, {}).sessions, ['eth0', 'eth2'])
     const env = { SSH_CONNECTION: '203.0.113.9 50000 198.51.100.7 22' }
     assert.deepEqual(readLifelines(rootWith(t, {}), ADDRESSES, env).sessions, ['eth1'])
     const mapped = `${head}   0: 0000000000000000FFFF0000020200C0:0016 ${'0'.repeat(32)}:1234 01 0:0\n`
