@@ -5,6 +5,7 @@
  */
 import { besideOthers } from './beside.ts'
 import type { Case } from './case.ts'
+import { repairLeftovers } from './changes.ts'
 import { type CommandLine, commandLine, USAGE } from './command-line.ts'
 import { compareResults } from './compare.ts'
 import { renderComparison } from './comparison-text.ts'
@@ -14,6 +15,7 @@ import { describeMachine } from './machine.ts'
 import { casesOf } from './matrix.ts'
 import { nameOf } from './measure.ts'
 import { describeNic } from './nic-record.ts'
+import { buildNicScene } from './nic-scene.ts'
 import { libbpfOracle } from './oracle.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
@@ -63,9 +65,10 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
   }
 }
 
-async function openScene(line: CommandLine, cases: readonly Case[]): Promise<Scene> {
+async function openScene({ machine, generator, force }: CommandLine, cases: readonly Case[]): Promise<Scene> {
+  if (machine !== null) return await buildNicScene(machine, generator, force)
   const queues = Math.max(...cases.map(({ cores }) => cores))
-  return await buildEmbeddedScene(queues, line.generator)
+  return await buildEmbeddedScene(queues, generator)
 }
 
 async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path']> {
@@ -103,6 +106,12 @@ async function main(task: Task): Promise<number> {
   const interrupt = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
   try {
+    const repaired = await repairLeftovers()
+    for (const line of repaired) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
+    if (task.line.restore) {
+      if (repaired.length === 0) process.stderr.write('there is nothing to put back\n')
+      return 0
+    }
     const holds = report(task, await bench(task, interrupt.signal))
     return holds || task.line.quick ? 0 : 1
   } catch (error) {

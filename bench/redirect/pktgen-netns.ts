@@ -13,24 +13,27 @@ import { parseThread } from './pktgen-text.ts'
  * pktgen is asked by files, of which each namespace has its own, and 'start' and 'stop' are for the namespace of the one
  * who writes. So a shell lives there. It does as it is told until its input ends, which also tells that whoever
  * started it was killed; then it ends what runs and takes every device off again. 'start' returns when all have
- * sent, so it is written aside.
+ * sent, so it is written aside; a 'stop' that overtakes it does nothing, so at the end there are as many as it takes.
  */
 const KEEPER = `
 cd /proc/self/net/pktgen 2>/dev/null || { modprobe pktgen && cd /proc/self/net/pktgen; } || exit 1
 echo ready
 while read -r word; do
   case $word in
-  start) { echo start >pgctrl; echo ended; } & ;;
+  start) { echo start >pgctrl; echo ended; } & starter=$! ;;
   stop) echo stop >pgctrl ;;
   esac
 done
-echo stop >pgctrl
-wait
+if [ "$starter" ]; then
+  { while :; do echo stop >pgctrl; sleep 0.1; done; } & stopper=$!
+  wait $starter
+  kill $stopper
+fi
 for thread in $(grep -l @ kpktgend_*); do echo rem_device_all >"$thread" & done
 wait
 `
 
-/** ENOTSUPP, which is no errno for users, and from 6.17 on EOPNOTSUPP: what clone_skb and burst get without IFF_TX_SKB_SHARING. */
+/** What clone_skb and burst get without IFF_TX_SKB_SHARING: ENOTSUPP, which is no errno for users, and in 7.3 EOPNOTSUPP. */
 const NOT_SHARED = [-524, -95]
 
 /** The kernel has no pktgen, nor a module of it. */
@@ -73,11 +76,18 @@ export class PktgenNetns {
 
   /** One for each CPU that is online. */
   threads(): { file: string; devices: string[] }[] {
-    const files = readdirSync(this.#folder).filter(name => name.startsWith('kpktgend_'))
-    return files.map(file => {
+    return this.#threadFiles().map(file => {
       const { running, stopped } = parseThread(this.read(file))
       return { file, devices: [...running, ...stopped] }
     })
+  }
+
+  #isSending(): boolean {
+    return this.#threadFiles().some(file => parseThread(this.read(file)).running.length > 0)
+  }
+
+  #threadFiles(): string[] {
+    return readdirSync(this.#folder).filter(name => name.startsWith('kpktgend_'))
   }
 
   read(file: string): string {
@@ -126,16 +136,20 @@ export class PktgenNetns {
     return this.threads().flatMap(({ devices }) => devices)
   }
 
-  /** Lets all threads send; until they have sent what they were told to, or were stopped. */
-  async start(): Promise<void> {
-    const ended = Promise.race([once(this.#lines, 'line'), once(this.#keeper, 'exit')])
+  /** Lets all threads send: until they have sent what they were told to, or for so many milliseconds. */
+  async start(milliseconds?: number): Promise<void> {
+    let over = false
+    const ended = Promise.race([once(this.#lines, 'line'), once(this.#keeper, 'exit')]).finally(() => {
+      over = true
+    })
     this.#keeper.stdin!.write('start\n')
+    if (milliseconds !== undefined) {
+      while (!over && !this.#isSending()) await sleep(1)
+      await Promise.race([ended, sleep(milliseconds)])
+      if (!over) this.#keeper.stdin!.write('stop\n')
+    }
     const [line] = await ended
     if (line !== 'ended' || this.#closing) throw new Error('pktgen was closed while it sent')
-  }
-
-  stop(): void {
-    this.#keeper.stdin!.write('stop\n')
   }
 
   /** Ends what runs; afterwards nothing of it is in /proc/net/pktgen. */

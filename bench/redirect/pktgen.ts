@@ -44,8 +44,7 @@ export class Pktgen implements Generator {
       unshared &&= await this.#unshare(file)
     }
     if (!unshared) await refuseWhereSharedFramesAreFatal(this.#device)
-    const timer = milliseconds === undefined ? undefined : setTimeout(() => this.#netns.stop(), milliseconds)
-    await this.#netns.start().finally(() => clearTimeout(timer))
+    await this.#netns.start(milliseconds)
     const reports = [...this.#files.values()].map(file => parseReport(this.#netns.read(file)))
     for (const [at, report] of reports.entries())
       if (!isDone(report, milliseconds === undefined ? counts[at]! : 0)) throw shortfall(counts[at]!, report)
