@@ -1,3 +1,4 @@
+import { progressOf } from '../progress.ts'
 import type { Case } from './case.ts'
 import { Ceilings } from './ceilings.ts'
 import { lookFirst } from './first-look.ts'
@@ -31,9 +32,11 @@ export async function runAll(
   const { cases, repeats, seed, signal, oracle } = plan
   const ceilings = await Ceilings.open(scene, plan)
   const underway = new Map<string, Underway>()
+  const looked = progressOf('cases looked at', cases.length)
   for (const each of cases) {
     signal.throwIfAborted()
     underway.set(idOf(each), await firstVisit(scene, each, plan))
+    looked(underway.size)
   }
   const turns = schedule(cases, repeats, seed)
   const watch = watchTurns(turns.length)
