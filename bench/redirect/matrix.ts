@@ -81,7 +81,7 @@ function dimensionOf(word: string): [Dimension, string] {
   ] as const) {
     if ((values as readonly string[]).includes(word)) return [dimension, word]
   }
-  if (SIZES.includes(Number(word)) && word !== '') return ['size', word]
+  if (SIZES.some(size => `${size}` === word)) return ['size', word]
   throw new TypeError(
     `--only does not know '${word}': it takes ${[...MODES, ...PEERS, ...SIZES, ...VIAS].join(', ')} and cores=N`,
   )

@@ -16,6 +16,7 @@ describe('the matrix', () => {
   })
 
   it('has one number of cores where there is one', () => {
+    assert.equal(select([], 1).length, 2 * 4 * 3 * 2)
     assert.deepEqual(values(select([], 1), 'cores'), [1])
   })
 
@@ -61,6 +62,7 @@ describe('--only', () => {
     ['', /does not know ''/],
     ['native,', /does not know ''/],
     ['65', /does not know '65'/],
+    ['0x40', /does not know '0x40'/],
     ['cores', /does not know 'cores'/],
     ['colour=red', /knows no 'colour='.*mode, peer, size, via and cores/],
     ['mode=plain', /mode=plain: it takes native, generic/],
