@@ -90,7 +90,7 @@ function notesOf(results: Results, member: CaseResult, summary: Summary): string
   }
   if (rate === null && reason === null) notes.push('nothing arrived, though it was predicted to')
   if (rate !== null && reason !== null)
-    notes.push(`arrives, though it was predicted not to: ${reason.summary}`)
+    notes.push(`arrives; the verdict was: ${reason.summary}`)
   return notes
 }
 
