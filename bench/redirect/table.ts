@@ -1,5 +1,5 @@
 import { table } from '../text-table.ts'
-import { besideOthers } from './beside.ts'
+import { type Beside, besideOthers } from './beside.ts'
 import type { Estimate, Ratio } from './estimate.ts'
 import type { Results } from './results.ts'
 import { type Group, groupsOf, type Row, reasonsOf } from './rows.ts'
@@ -46,20 +46,8 @@ export function renderTable(results: Results, look: Look): string {
       note(summary),
       '',
     ]),
-    ...(beside.length === 0
-      ? []
-      : [
-          ...table([
-            ['beside other programs', 'theirs', 'ours', 'ours / theirs'],
-            ...beside.map(({ what, by, theirs, ours, ratio }) => [
-              `${what}: ${by}`,
-              rateOf(theirs.rate?.median),
-              rateOf(ours.rate?.median),
-              ratio === null ? '–' : times(ratio),
-            ]),
-          ]),
-          '',
-        ]),
+    ...beside.map(each => wrapped(besideLine(each), '', look.width)),
+    ...(beside.length === 0 ? [] : ['']),
   ].join('\n')
 }
 
@@ -111,6 +99,11 @@ function tableOf(groups: readonly Group[], look: Look, note: (text: string) => s
     ...own.flatMap(row => [drawn(row, lines[at++]!), ...row.notes.map(note)]),
     '',
   ])
+}
+
+function besideLine({ what, by, ours, theirs, ratio }: Beside): string {
+  const over = ratio === null ? '' : `, ours / theirs ${times(ratio)}`
+  return `${what}: ours ${rateOf(ours.rate?.median)}, ${by} ${rateOf(theirs.rate?.median)}${over}`
 }
 
 function rateWith(rate: Estimate): string {

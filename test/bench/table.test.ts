@@ -103,6 +103,13 @@ describe('the table', () => {
     assert.match(text, /^ {4}no conclusion: uncertain by \d+ %, more than 15 %$/m)
   })
 
+  it('says once that there are too few repeats', () => {
+    const text = plain(madeResults({ only: ['64 cores=1'], repeats: 4 }))
+    assert.match(text, /^Note: 4 of the 5 repeats that are needed: no rate allows a conclusion$/m)
+    assert.equal(text.match(/repeats that are needed/g)?.length, 1)
+    assert.match(text, /GRO +100 % +[\d.]+ M\/s +\?/)
+  })
+
   it('warns of quick runs and of a machine that changed', () => {
     assert.match(plain(madeResults({ quick: true })), /^Note: --quick/m)
     assert.match(plain(madeResults({ drift: 0.08 })), /^Note: the machine became faster by \d+ % while/m)
@@ -127,9 +134,12 @@ describe('the table', () => {
     const text = plain({ ...results, references, ceilings })
     assert.match(
       text,
-      /^native, GRO at peer, 64 bytes, bpf_redirect, 1 core: C with libbpf .* 1\.00 × \(0\.96 – 1\.04\)$/m,
+      /^native, GRO at peer, 64 bytes, bpf_redirect, 1 core: ours ([\d.]+ M\/s), C with libbpf \1,\nours \/ theirs 1\.00 × \(0\.96 – 1\.04\)$/m,
     )
-    assert.match(text, /^live frames alone, 64 bytes, 1 core: xdp-trafficgen .* 4\.00 M\/s .* 1\.00 ×/m)
+    assert.match(
+      text,
+      /^live frames alone, 64 bytes, 1 core: ours 4\.00 M\/s, xdp-trafficgen 4\.00 M\/s, ours \/ theirs 1\.00 ×/m,
+    )
   })
 
   for (const width of [60, 80, 100, 160]) {
