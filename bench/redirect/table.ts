@@ -46,7 +46,8 @@ export function renderTable(results: Results, look: Look): string {
       note(summary),
       '',
     ]),
-    ...beside.map(each => wrapped(besideLine(each), '', look.width)),
+    ...(beside.length === 0 ? [] : ['Ours over what other programs did in the same run:']),
+    ...beside.map(each => wrapped(besideLine(each), '  ', look.width)),
     ...(beside.length === 0 ? [] : ['']),
   ].join('\n')
 }
@@ -101,9 +102,8 @@ function tableOf(groups: readonly Group[], look: Look, note: (text: string) => s
   ])
 }
 
-function besideLine({ what, by, ours, theirs, ratio }: Beside): string {
-  const over = ratio === null ? '' : `, ours / theirs ${times(ratio)}`
-  return `${what}: ours ${rateOf(ours.rate?.median)}, ${by} ${rateOf(theirs.rate?.median)}${over}`
+function besideLine({ what, by, ratio }: Beside): string {
+  return `${ratio === null ? 'one of the two delivers nothing' : times(ratio)} ${by}: ${what}`
 }
 
 function rateWith(rate: Estimate): string {
