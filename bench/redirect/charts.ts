@@ -38,11 +38,8 @@ function chart(results: Results, groups: readonly Group[]): string {
     body.push(...drawGroup(group, y, most))
     y += TITLE + group.rows.length * ROW + GAP
   }
-  const about = [
-    `${machineOf(results)}; ${pathOf(results)}`,
-    'bars: median; thin line: where a second run would lie',
-  ]
-  return svg(WIDTH, y + 34, `Frames per second that arrive: ${via}, ${coresOf(cores)}`, STYLE, [
+  const about = [machineOf(results), pathOf(results), 'bars: median; thin line: where a second run would lie']
+  return svg(WIDTH, y + 48, `Frames per second that arrive: ${via}, ${coresOf(cores)}`, STYLE, [
     ...body,
     ...about.map((line, at) => `<text class="small" x="0" y="${y + 8 + 16 * at}">${escaped(line)}</text>`),
   ])

@@ -5,7 +5,7 @@ const CONFIDENCE = 0.93
 
 /**
  * What two runs of the same thing differ by, beyond what the repeats of one show, as a ratio: each run has its own
- * placement of pages and queues, and the machine its own day. docs/bench.md says how it was found.
+ * placement of pages and queues, and the machine its own day. --compare shows whether it is enough.
  */
 export const RUN_TO_RUN = 0.03
 

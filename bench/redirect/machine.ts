@@ -11,7 +11,7 @@ export interface MachineRecord extends Machine {
   readonly governor: string | null
   /** Several threads of one core are in use. */
   readonly smt: boolean | null
-  /** CPUs that the scheduler leaves alone (isolcpus=): '2-3'. */
+  /** CPUs that the scheduler leaves alone (isolcpus=): '2-3'; '' where there are none. */
   readonly isolated: string | null
   /** It is a virtual machine, by the CPU's flag 'hypervisor'; null where the processor has no such flag. */
   readonly virtual: boolean | null
@@ -42,7 +42,7 @@ export function describeMachine(root = '/'): MachineRecord {
     build: line(join(root, 'proc/sys/kernel/version')),
     governor: governorOf(cpu),
     smt: smt === null ? null : smt === '1',
-    isolated: line(join(cpu, 'isolated')) || null,
+    isolated: line(join(cpu, 'isolated')),
     virtual: flags === undefined ? null : flags.split(/\s+/).includes('hypervisor'),
     mitigations: mitigationsOf(join(cpu, 'vulnerabilities')),
   }

@@ -69,7 +69,6 @@ function reasonSection(results: Results): string[] {
   return ['## Why nothing arrives', '', ...items, '']
 }
 
-/** By place, of all cases together that have the same how. */
 function lossSection(groups: readonly Group[]): string[] {
   const rows = groups.flatMap(({ what, rows: own }) =>
     own.flatMap(({ how, summary }) =>
@@ -120,7 +119,7 @@ function machineSection({ machine, path: { nic } }: Results): string[] {
     ['kernel', `${machine.kernel} ${machine.build ?? ''}`.trim()],
     ['CPU', `${machine.cpus} × ${machine.cpu}`],
     ['several threads of a core (SMT)', told(machine.smt)],
-    ['isolated CPUs', told(machine.isolated)],
+    ['isolated CPUs', told(machine.isolated) || 'none'],
     ['virtual machine', told(machine.virtual)],
     ['governor', told(machine.governor)],
     ...Object.entries(machine.mitigations ?? { mitigations: 'not told' }),

@@ -52,14 +52,15 @@ function byNumber(a: string | number, b: string | number): number {
   return Number(a) - Number(b)
 }
 
-/** What is wanted of each dimension that a word names. A dimension's name counts until the next blank. */
+/** What is wanted of each dimension that a word names. A dimension's name counts until the next one or a blank. */
 function wordsOf(only: readonly string[], cpus: number): Map<Dimension, Set<string | number>> {
   const wanted = new Map<Dimension, Set<string | number>>()
   for (const group of only.flatMap(text => text.trim().split(/\s+/))) {
-    const [, name, list = group] = /^([^=]*)=(.*)$/.exec(group) ?? []
-    const words = list.split(',')
-    for (const word of words) {
-      const [dimension, value] = name === undefined ? dimensionOf(word) : [named(name), word]
+    let current: Dimension | null = null
+    for (const word of group.split(',')) {
+      const [, name, value = word] = /^([^=]*)=(.*)$/.exec(word) ?? []
+      if (name !== undefined) current = named(name)
+      const dimension: Dimension = current ?? dimensionOf(value)
       const values = wanted.get(dimension) ?? new Set()
       wanted.set(dimension, values.add(checked(dimension, value, cpus)))
     }
@@ -73,15 +74,15 @@ function named(name: string): Dimension {
 }
 
 /** A word without a dimension: a number is a size. */
-function dimensionOf(word: string): [Dimension, string] {
+function dimensionOf(word: string): Dimension {
   for (const [dimension, values] of [
     ['mode', MODES],
     ['peer', PEERS],
     ['via', VIAS],
   ] as const) {
-    if ((values as readonly string[]).includes(word)) return [dimension, word]
+    if ((values as readonly string[]).includes(word)) return dimension
   }
-  if (SIZES.includes(Number(word)) && word !== '') return ['size', word]
+  if (SIZES.some(size => `${size}` === word)) return 'size'
   throw new TypeError(
     `--only does not know '${word}': it takes ${[...MODES, ...PEERS, ...SIZES, ...VIAS].join(', ')} and cores=N`,
   )

@@ -2,7 +2,7 @@ import type { Case } from './case.ts'
 import { BOUNDED, ceilingOf, ofCeiling } from './ceiling.ts'
 import { type Estimate, type Ratio, ratioOf } from './estimate.ts'
 import type { CaseResult, Results } from './results.ts'
-import { type Summary, summarize } from './summary.ts'
+import { LEAST_REPEATS, type Summary, summarize } from './summary.ts'
 import { frames, howOf, partOf, whatOf } from './words.ts'
 
 /** What every form of the report says of a case. */
@@ -70,8 +70,9 @@ function failureOf({ explained: { reason }, traced }: CaseResult, summary: Summa
 }
 
 function notesOf(results: Results, member: CaseResult, summary: Summary): string[] {
-  const { sent, delivered, drops, unexplained, rate, doubts } = summary
-  const notes = doubts.map(doubt => `no conclusion: ${doubt}`)
+  const { repeats, sent, delivered, drops, unexplained, rate, doubts } = summary
+  // Of too few repeats the whole report warns: they are too few for every case.
+  const notes = repeats < LEAST_REPEATS ? [] : doubts.map(doubt => `no conclusion: ${doubt}`)
   const { reason } = member.explained
   const part = ofCeiling(results, member.case, summary)
   if (part !== null && part.ratio >= BOUNDED) {
@@ -89,8 +90,7 @@ function notesOf(results: Results, member: CaseResult, summary: Summary): string
     notes.push(`of ${frames(sent)} frames ${frames(Math.abs(unexplained))} ${excess}`)
   }
   if (rate === null && reason === null) notes.push('nothing arrived, though it was predicted to')
-  if (rate !== null && reason !== null)
-    notes.push(`arrives, though it was predicted not to: ${reason.summary}`)
+  if (rate !== null && reason !== null) notes.push(`arrives; the verdict was: ${reason.summary}`)
   return notes
 }
 

@@ -1,4 +1,5 @@
 import type { Results } from './results.ts'
+import { LEAST_REPEATS } from './summary.ts'
 import { driftOfMachine, machineDrifts } from './whole-run.ts'
 
 /** On what it was measured, in lines. */
@@ -42,8 +43,13 @@ function queuesOf({ path: { nic } }: Results): string {
 /** What makes all of it doubtful. */
 export function warningsOf(results: Results): string[] {
   const warnings: string[] = []
-  if (results.quick)
-    warnings.push('--quick: short runs, which show that everything works, and hardly how fast')
+  const { quick, cases } = results
+  if (quick) warnings.push('--quick: short runs, which show that everything works, and hardly how fast')
+  const few = cases.find(({ runs }) => runs.length > 0 && runs.length < LEAST_REPEATS)
+  if (few !== undefined) {
+    const repeats = `${few.runs.length} of the ${LEAST_REPEATS} repeats that are needed`
+    warnings.push(`${repeats}: no rate allows a conclusion`)
+  }
   if (machineDrifts(results)) {
     const { change } = driftOfMachine(results)
     const by = `${Math.abs(100 * change).toFixed(0)} %`

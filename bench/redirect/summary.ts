@@ -59,11 +59,11 @@ export function summarize(samples: readonly (Sample & { readonly steady?: boolea
 }
 
 function doubtsOf(samples: readonly { steady?: boolean }[], rate: Estimate, drift: Drift): string[] {
-  const doubts: string[] = []
   const repeats = samples.length
+  if (repeats < LEAST_REPEATS) return [`${repeats} of the ${LEAST_REPEATS} repeats that are needed`]
+  const doubts: string[] = []
   const unsettled = samples.filter(({ steady }) => steady === false).length
   if (2 * unsettled > repeats) doubts.push(`${unsettled} of ${repeats} runs were not steady`)
-  if (repeats < LEAST_REPEATS) doubts.push(`${repeats} of the ${LEAST_REPEATS} repeats that are needed`)
   const uncertain = uncertainty(rate)
   if (uncertain > MOST_UNCERTAIN) {
     doubts.push(`uncertain by ${percent(uncertain)}, more than ${percent(MOST_UNCERTAIN)}`)

@@ -1,5 +1,5 @@
 import { table } from '../text-table.ts'
-import { besideOthers } from './beside.ts'
+import { type Beside, besideOthers } from './beside.ts'
 import type { Estimate, Ratio } from './estimate.ts'
 import type { Results } from './results.ts'
 import { type Group, groupsOf, type Row, reasonsOf } from './rows.ts'
@@ -46,20 +46,9 @@ export function renderTable(results: Results, look: Look): string {
       note(summary),
       '',
     ]),
-    ...(beside.length === 0
-      ? []
-      : [
-          ...table([
-            ['beside other programs', 'theirs', 'ours', 'ours / theirs'],
-            ...beside.map(({ what, by, theirs, ours, ratio }) => [
-              `${what}: ${by}`,
-              rateOf(theirs.rate?.median),
-              rateOf(ours.rate?.median),
-              ratio === null ? '–' : times(ratio),
-            ]),
-          ]),
-          '',
-        ]),
+    ...(beside.length === 0 ? [] : ['Ours over what other programs did in the same run:']),
+    ...beside.map(each => wrapped(besideLine(each), '  ', look.width)),
+    ...(beside.length === 0 ? [] : ['']),
   ].join('\n')
 }
 
@@ -111,6 +100,10 @@ function tableOf(groups: readonly Group[], look: Look, note: (text: string) => s
     ...own.flatMap(row => [drawn(row, lines[at++]!), ...row.notes.map(note)]),
     '',
   ])
+}
+
+function besideLine({ what, by, ratio }: Beside): string {
+  return `${ratio === null ? 'one of the two delivers nothing' : times(ratio)} ${by}: ${what}`
 }
 
 function rateWith(rate: Estimate): string {

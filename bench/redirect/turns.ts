@@ -9,13 +9,15 @@ export function watchTurns(total: number): (next?: Turn) => void {
   return next => {
     if (next === undefined) return progress(total)
     const what = `${howOf(next.case)}, ${whatOf(next.case)}`
-    const left = ((performance.now() - begun) * (total - next.turn)) / next.turn
-    progress(next.turn, next.turn === 0 ? what : `${leftOf(left)}: ${what}`)
+    progress(
+      next.turn,
+      next.turn === 0 ? what : `${leftOf(performance.now() - begun, next.turn, total)}: ${what}`,
+    )
   }
 }
 
-/** Of milliseconds: 'about 3 min left'. */
-export function leftOf(milliseconds: number): string {
-  const seconds = Math.ceil(milliseconds / 1000)
+/** 'about 3 min left', when `done` of `total` took so many milliseconds. */
+export function leftOf(milliseconds: number, done: number, total: number): string {
+  const seconds = Math.ceil((milliseconds * (total - done)) / done / 1000)
   return seconds < 100 ? `about ${seconds} s left` : `about ${Math.round(seconds / 60)} min left`
 }

@@ -58,7 +58,7 @@ describe('report.md', () => {
       /^\| 64 bytes, bpf_redirect, 1 core: native, plain peer \| veth_xxx0 tx_dropped \| 5,000,000 \|$/m,
     )
     assert.match(text, /^\| spectre_v2 \| Mitigation: Retpolines \|$/m)
-    assert.match(text, /^\| isolated CPUs \| not told \|$/m)
+    assert.match(text, /^\| isolated CPUs \| none \|$/m)
     assert.doesNotMatch(text, /Compared|Beside/)
   })
 
@@ -75,7 +75,7 @@ describe('report.md', () => {
 
   it('says what the machine does not tell', () => {
     const made = madeResults({ quick: true })
-    const machine = { ...made.machine, governor: null, mitigations: null, virtual: null }
+    const machine = { ...made.machine, governor: null, isolated: null, mitigations: null, virtual: null }
     const nic = { ...made.path.nic, driver: null, driverVersion: null, queues: null, offloads: null }
     const text = renderMarkdown({ ...made, machine, path: { ...made.path, nic } }, [])
     for (const what of [

@@ -56,12 +56,16 @@ describe("the machine's record", () => {
   })
 
   it('has null for what they do not tell', () => {
-    write('sys/devices/system/cpu/isolated', '\n')
     const { governor, smt, isolated, mitigations, virtual, build } = describeMachine(root)
     assert.deepEqual(
       [governor, smt, isolated, mitigations, virtual, build],
       [null, null, null, null, null, null],
     )
+  })
+
+  it('tells none from not told', () => {
+    write('sys/devices/system/cpu/isolated', '\n')
+    assert.equal(describeMachine(root).isolated, '')
   })
 })
 

@@ -29,7 +29,7 @@ const SETTING: Omit<Results, 'cases' | 'ceilings' | 'seed' | 'quick'> = {
     cpus: 4,
     governor: 'performance',
     smt: true,
-    isolated: null,
+    isolated: '',
     virtual: false,
     mitigations: { meltdown: 'Not affected', spectre_v2: 'Mitigation: Retpolines' },
   },

@@ -16,6 +16,7 @@ describe('the matrix', () => {
   })
 
   it('has one number of cores where there is one', () => {
+    assert.equal(select([], 1).length, 2 * 4 * 3 * 2)
     assert.deepEqual(values(select([], 1), 'cores'), [1])
   })
 
@@ -51,6 +52,12 @@ describe('--only', () => {
     assert.deepEqual(values(select('cores=3,n,2'), 'cores'), [2, 3, 4])
   })
 
+  it('takes both in one text', () => {
+    const [each, ...others] = select('64,devmap,mode=generic,cores=2,peer=pass')
+    assert.deepEqual([idOf(each!), others], ['generic/pass/64/devmap/2', []])
+    assert.equal(select('peer=gro,pass,mode=native size=64,512 devmap,cores=1').length, 4)
+  })
+
   it('adds to what is quick', () => {
     assert.deepEqual(values(select('size=512', 4, true), 'size'), [512])
     assert.deepEqual(values(select('size=512', 4, true), 'via'), ['bpf_redirect'])
@@ -61,8 +68,10 @@ describe('--only', () => {
     ['', /does not know ''/],
     ['native,', /does not know ''/],
     ['65', /does not know '65'/],
+    ['0x40', /does not know '0x40'/],
     ['cores', /does not know 'cores'/],
     ['colour=red', /knows no 'colour='.*mode, peer, size, via and cores/],
+    ['mode=native,gro', /mode=gro: it takes native, generic/],
     ['mode=plain', /mode=plain: it takes native, generic/],
     ['size=064', /size=064: it takes 64, 512, 1500/],
     ['cores=5', /cores=5: it takes 1 to 4, or n for 4/],
