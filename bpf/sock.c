@@ -14,20 +14,30 @@
 #if defined(__x86_64__) && defined(__LP64__)
 #define SYS_bpf 321
 #define SYS_statx 332
+#define SYS_perf_event_open 298
 #elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
 #define SYS_bpf 280
 #define SYS_statx 291
+#define SYS_perf_event_open 241
 #elif defined(__s390x__)
 #define SYS_bpf 351
 #define SYS_statx 379
+#define SYS_perf_event_open 331
 #elif defined(__powerpc64__)
 #define SYS_bpf 361
 #define SYS_statx 383
+#define SYS_perf_event_open 319
 #elif defined(__arm__)
 #define SYS_bpf 386
 #define SYS_statx 397
+#define SYS_perf_event_open 364
 #else
-#error "veth-nl: the numbers of bpf(2) and statx(2) on this processor are missing here"
+#error "veth-nl: the numbers of bpf(2), statx(2) and perf_event_open(2) on this processor are missing here"
+#endif
+#ifdef __powerpc64__
+#define PERF_EVENT_IOC_SET_BPF 0x80042408
+#else
+#define PERF_EVENT_IOC_SET_BPF 0x40042408
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
@@ -38,12 +48,14 @@ enum { AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000, STATX_INO = 0x100 };
 enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
+enum { PERF_TYPE_TRACEPOINT = 2, PERF_ATTR_SIZE_VER0 = 64, PERF_FLAG_FD_CLOEXEC = 8 };
 enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
 struct sockaddr_ll { uint16_t family, protocol; int32_t ifindex; uint16_t hatype; uint8_t pkttype, halen, addr[8]; };
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
+struct perf_event_attr { uint32_t type, size; uint64_t config, others[6]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
 typedef struct { uint64_t signals[16]; } sigset_t;
@@ -57,6 +69,7 @@ void *memcpy(void *, const void *, size_t), *memset(void *, int, size_t);
 size_t strlen(const char *);
 int open(const char *, int, ...), close(int), eventfd(unsigned, int);
 long read(int, void *, size_t), write(int, const void *, size_t), syscall(long, ...);
+int ioctl(int, unsigned long, ...);
 int unshare(int), setns(int, int), umount2(const char *, int);
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int socket(int, int, int), bind(int, const void *, unsigned), setsockopt(int, int, int, const void *, unsigned);
@@ -152,7 +165,7 @@ struct job {
   const struct kind *kind;
   struct environment *environment;
   int netns;  /* a descriptor; -1: the thread's own */
-  int number; /* protocol, bpf command, ifindex, or time limit in ms */
+  int number; /* protocol, bpf command, tracepoint, ifindex, or time limit in ms */
   int count;
   int64_t handle;
   struct { uint8_t *at; size_t length; } request, bytes; /* bytes: to receive into, bpf's attributes, or a frame */
@@ -684,6 +697,17 @@ static int64_t call_bpf(struct job *job) {
   return result >= 0 ? result : error;
 }
 
+/* One event, on whichever CPU: the tracepoint then runs the program on each. */
+static int64_t open_tracepoint(struct job *job) {
+  const struct perf_event_attr attr = {PERF_TYPE_TRACEPOINT, PERF_ATTR_SIZE_VER0, (uint64_t)job->number, {0}};
+  long fd = syscall(SYS_perf_event_open, &attr, -1L, 0L, -1L, (long)PERF_FLAG_FD_CLOEXEC);
+  if (fd < 0) return failure();
+  if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, job->netns) == 0) return fd;
+  int64_t error = failure();
+  close((int)fd);
+  return error;
+}
+
 /* ---- Frames ---- */
 
 /* A full device or socket gets some milliseconds to take the next one. */
@@ -720,6 +744,7 @@ static const struct kind kinds[] = {
     {"exchangeTogether", "girbw", here, exchange_together},
     {"closeSocket", "h", here, close_socket},
     {"bpf", "nibp", in_netns, call_bpf},
+    {"openTracepoint", "ni", here, open_tracepoint},
     {"sendFrames", "nibc", in_netns, send_frames},
 };
 

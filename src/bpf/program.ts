@@ -6,7 +6,7 @@ import { BPF_OBJ_NAME_LEN, BpfAttr, bpf } from './command.ts'
 import { ProgramError } from './program-error.ts'
 
 /** enum bpf_prog_type, those we load. Source: include/uapi/linux/bpf.h. */
-export const BPF_PROG_TYPE = { XDP: 6, RAW_TRACEPOINT: 17 } as const
+export const BPF_PROG_TYPE = { TRACEPOINT: 5, XDP: 6, RAW_TRACEPOINT: 17 } as const
 
 /** enum bpf_attach_type, those we use. */
 export const BPF_ATTACH_TYPE = { XDP: 37 } as const
