@@ -22,6 +22,8 @@ export interface Cause {
   /** Of a veth whose namespace was found. */
   readonly peer: TracedPeer | null
   readonly unknown: string | null
+  /** Of perf events, which tell no namespace: in which the devices are taken to be. */
+  readonly assumedNetns: Netns | null
 }
 
 /** The other end of the target, as the kernel's memory has it. */
@@ -47,7 +49,8 @@ export function* findCause(failing: Failing): Operation<Cause> {
   try {
     const verdict = yield* explainRedirect(failing.target, yield* wayOf(failing))
     const isVeth = verdict.checks.some(({ name, value }) => name === 'kind' && value === 'veth')
-    return { verdict, peer: isVeth ? yield* peerOf(failing.target) : null, unknown: null }
+    const peer = isVeth ? yield* peerOf(failing.target) : null
+    return { verdict, peer, unknown: null, assumedNetns: null }
   } catch (error) {
     // A device or namespace that is gone, say. What was counted is told all the same.
     if (error instanceof SystemError || error instanceof TimeoutError) return unknown(error.message)
@@ -56,7 +59,7 @@ export function* findCause(failing: Failing): Operation<Cause> {
 }
 
 export function unknown(why: string): Cause {
-  return { verdict: null, peer: null, unknown: why }
+  return { verdict: null, peer: null, unknown: why, assumedNetns: null }
 }
 
 /** Which mode the program ran in is told by the place, or else by what is attached where the frames came from. */

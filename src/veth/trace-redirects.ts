@@ -3,6 +3,7 @@ import type { TraceCount, TracedEnd, TracePlace } from '../bpf/trace-map.ts'
 import { errnoName, errnoText } from '../wire/errno.ts'
 import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
+import { findNetnsByDevices } from './netns-by-devices.ts'
 import { NetnsByInode } from './netns-by-inode.ts'
 import { type Cause, findCause, unknown } from './trace-cause.ts'
 
@@ -134,17 +135,42 @@ function* causeOf(
   to: TracedDevice,
   causes: Map<string, Cause>,
 ): Operation<Cause> {
-  if (to.netns === null) return unknown(to.netnsInode === null ? NO_NETNS : NOT_FOUND)
   const key = [to.netnsInode, to.index, place, code, from?.netnsInode, from?.index].join()
   const known = causes.get(key)
   if (known !== undefined) return known
-  const source = from === null || from.netns === null ? null : { netns: from.netns, device: from.index }
-  const target = { netns: to.netns, device: to.index, ...(to.name !== null && { name: to.name }) }
-  const cause = yield* findCause({ target, from: source, place, code })
+  const cause =
+    to.netnsInode === null
+      ? yield* causeByIndexes(place, code, from, to)
+      : yield* causeInNetns(place, code, from, to)
   causes.set(key, cause)
   return cause
 }
-const NO_NETNS = 'perf events tell no namespace: raw tracepoints do, where the kernel has BTF'
+
+function* causeInNetns(
+  place: TracePlace,
+  code: string | null,
+  from: TracedDevice | null,
+  to: TracedDevice,
+): Operation<Cause> {
+  if (to.netns === null) return unknown(NOT_FOUND)
+  const source = from === null || from.netns === null ? null : { netns: from.netns, device: from.index }
+  const target = { netns: to.netns, device: to.index, ...(to.name !== null && { name: to.name }) }
+  return yield* findCause({ target, from: source, place, code })
+}
+
+function* causeByIndexes(
+  place: TracePlace,
+  code: string | null,
+  from: TracedDevice | null,
+  to: TracedDevice,
+): Operation<Cause> {
+  if (from === null) return unknown(NOT_FOUND)
+  const toExists = code !== 'EINVAL'
+  const netns = yield* findNetnsByDevices({ from: from.index, to: to.index, toExists })
+  if (typeof netns === 'string') return unknown(netns)
+  const cause = yield* causeInNetns(place, code, { ...from, netns }, { ...to, netns })
+  return { ...cause, assumedNetns: netns }
+}
 const NOT_FOUND =
   'no name, no process and no thread that may be looked at leads to its namespace; root may see more'
 

@@ -10,7 +10,14 @@ import { type Api, forms } from './forms.ts'
 const promises = { ...promiseForm }
 const sync = { ...syncForm }
 
-const CLASSES = ['Device', 'XdpHandle', 'RepairHandle', 'NetnsHandle', 'RedirectCounterHandle'] as const
+const CLASSES = [
+  'Device',
+  'XdpHandle',
+  'RepairHandle',
+  'NetnsHandle',
+  'RedirectCounterHandle',
+  'RedirectTraceHandle',
+] as const
 
 test('both forms export the same names', () => {
   assert.deepEqual(Object.keys(promises).sort(), Object.keys(sync).sort())
@@ -34,6 +41,7 @@ test('what is no handle is one and the same in both forms', () => {
     'createVethPair',
     'createNetns',
     'countRedirects',
+    'traceRedirects',
   ]
   assert.deepEqual(own.sort(), [...CLASSES, ...functions].sort())
 })
