@@ -36,17 +36,33 @@ export function testWithTracefs(name: string, body: (t: TestContext) => void | P
 
 const PREFIX = 'veth-nl-test-'
 
-/** A trace buffer of the kernel's for the test alone, in which it writes what happens at the tracepoints of xdp. */
+/** The events, and by which field each tells the device that frames come from. */
+const EVENTS: Readonly<Record<string, string | null>> = {
+  xdp_redirect_err: 'ifindex',
+  xdp_devmap_xmit: 'from_ifindex',
+  xdp_bulk_tx: 'ifindex',
+  xdp_exception: 'ifindex',
+  xdp_cpumap_enqueue: null,
+  xdp_cpumap_kthread: null,
+}
+
+/**
+ * A trace buffer of the kernel's for the test alone, in which it writes how redirects from one device end: others'
+ * frames would soon fill it.
+ */
 export class TraceBuffer {
   readonly #folder: string
 
-  constructor(t: TestContext) {
+  constructor(t: TestContext, from: number) {
     const instances = join(TRACEFS, 'instances')
     for (const name of readdirSync(instances)) if (isLeftBehind(name)) rmdirSync(join(instances, name))
     this.#folder = join(instances, `${PREFIX}${process.pid}`)
     mkdirSync(this.#folder)
     t.after(() => this.remove())
-    writeFileSync(join(this.#folder, 'events/xdp/enable'), '1')
+    for (const [event, field] of Object.entries(EVENTS)) {
+      if (field !== null) this.#write(`events/xdp/${event}/filter`, `${field} == ${from}`)
+      this.#write(`events/xdp/${event}/enable`, '1')
+    }
   }
 
   /** What it holds of one kind: the fields of each event, as the kernel prints them. */
@@ -62,8 +78,12 @@ export class TraceBuffer {
   /** A second time does nothing. */
   remove(): void {
     if (!existsSync(this.#folder)) return
-    writeFileSync(join(this.#folder, 'events/xdp/enable'), '0')
+    this.#write('events/xdp/enable', '0')
     rmdirSync(this.#folder)
+  }
+
+  #write(file: string, text: string): void {
+    writeFileSync(join(this.#folder, file), text)
   }
 }
 

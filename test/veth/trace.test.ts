@@ -169,7 +169,7 @@ for (const ending of ENDINGS) {
   const { what, since = [5, 6] } = ending
   const skip = needsRoot || (kernelHas(...since) ? false : `needs Linux ${since.join('.')}`)
   test(`raw tracepoints tell of ${what}`, { skip }, async t => {
-    await told(t, ending, 'raw tracepoints')
+    await told(t, sceneIn(t), ending, 'raw tracepoints')
   })
 }
 
@@ -177,17 +177,17 @@ for (const ending of ENDINGS) {
 for (const by of ['raw tracepoints', 'perf events'] as const) {
   testWithTracefs(`${by} tell what the kernel's own trace does`, async t => {
     for (const ending of ENDINGS) {
-      const buffer = new TraceBuffer(t)
-      for (const one of await told(t, ending, by))
+      const scene = sceneIn(t)
+      const buffer = new TraceBuffer(t, scene.nic.getLink().index)
+      for (const one of await told(t, scene, ending, by))
         assert.deepEqual(amounts(one), inBuffer(buffer, one), ending.what)
       buffer.remove()
     }
   })
 }
 
-async function told(t: TestContext, ending: Ending, by: TraceForm) {
+async function told(t: TestContext, scene: Scene, ending: Ending, by: TraceForm) {
   const { what, tracepoint, code, lost = 'all', text, verdict, size } = ending
-  const scene = sceneIn(t)
   ending.prepare(scene, t)
   const trace = traceRedirects({ by, delivered: true })
   t.after(() => trace.close())

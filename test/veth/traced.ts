@@ -25,12 +25,15 @@ export interface Scene {
 const QUIET = { up: true, addrGenMode: 'none' } as const
 let scenes = 0
 
-export function sceneIn(t: TestContext): Scene {
+export function sceneIn(t: TestContext, index = nextIndex()): Scene {
   const [outside, host, container] = [ownNetns(t), ownNetns(t), ownNetns(t)]
-  const index = 100_000 + 1000 * (process.pid % 100_000) + 2 * scenes++
   const [nic, gen] = pairAt(host, 'nic', index, outside, 'gen')
   const [T, P] = pairAt(host, 'T', index + 1, container, 'P')
   return { host, gen, nic, T, P }
+}
+
+export function nextIndex(): number {
+  return 100_000 + 1000 * (process.pid % 100_000) + 2 * scenes++
 }
 
 function pairAt(
