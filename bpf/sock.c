@@ -116,6 +116,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 /* ---- What there is ---- */
 
 enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, ARGUMENTS = 6, SEND_WORDS = 7 };
+enum { HELD_WORDS = 1024 };
 enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
 
 /* A socket and its handle. */
@@ -156,6 +157,7 @@ struct environment {
   enum janitor { NONE, WATCHING, RESTING, LEAVING } janitor; /* RESTING: until it is woken; there is no socket */
   pthread_t janitor_thread;
   struct reader reader;
+  uint64_t held[HELD_WORDS]; /* a bit for each descriptor of BPF and of tracepoints that is open */
   int wake;    /* an eventfd, for the janitor */
   int holders; /* itself and its pool work; counted on its own thread */
 };
@@ -249,6 +251,22 @@ static int64_t in_netns(struct job *job) {
   return result;
 }
 
+/* ---- Descriptors that are JavaScript's to close: where that ends before it could, they would stay open ---- */
+
+static void hold(struct environment *environment, int64_t fd, int open) {
+  if (fd < 0 || fd >= HELD_WORDS * 64) return;
+  uint64_t bit = (uint64_t)1 << fd % 64;
+  pthread_mutex_lock(&environment->lock);
+  uint64_t *word = &environment->held[fd / 64];
+  *word = open ? *word | bit : *word & ~bit;
+  pthread_mutex_unlock(&environment->lock);
+}
+
+static void close_held(struct environment *environment) {
+  for (int fd = 0; fd < HELD_WORDS * 64; fd++)
+    if (environment->held[fd / 64] >> fd % 64 & 1) close(fd);
+}
+
 /* ---- Namespaces ---- */
 
 static int64_t create_netns(struct job *job) {
@@ -267,7 +285,10 @@ static int64_t inode_of(int at, const char *path) {
 static int64_t inode(struct job *job) { return inode_of(job->netns == -1 ? AT_FDCWD : job->netns, job->path); }
 
 /* Of descriptors that only the shim has made: Node's own close() warns of them in worker threads. */
-static int64_t close_descriptor(struct job *job) { return close(job->netns) == 0 ? 0 : failure(); }
+static int64_t close_descriptor(struct job *job) {
+  hold(job->environment, job->netns, 0);
+  return close(job->netns) == 0 ? 0 : failure();
+}
 
 static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
 
@@ -685,6 +706,12 @@ static size_t set_pointers(uint8_t *attr, const struct job *job, int real) {
   return size;
 }
 
+/*
+ * BPF_MAP_CREATE, PROG_LOAD, OBJ_GET, PROG_GET_FD_BY_ID, RAW_TRACEPOINT_OPEN, BTF_GET_FD_BY_ID return a descriptor. So does
+ * LINK_CREATE, but a program attached to a device has the lifetime that was asked for: the process's, not a thread's.
+ */
+#define HELD_COMMANDS (1u << 0 | 1u << 5 | 1u << 7 | 1u << 13 | 1u << 17 | 1u << 19)
+
 static int64_t call_bpf(struct job *job) {
   uint8_t attr[ATTR_ROOM] __attribute__((aligned(8)));
   if (job->bytes.length > sizeof attr) return -E2BIG;
@@ -694,6 +721,7 @@ static int64_t call_bpf(struct job *job) {
   int64_t error = failure();
   set_pointers(attr, job, 0);
   memcpy(job->bytes.at, attr, job->bytes.length);
+  if (job->number < 32 && HELD_COMMANDS >> job->number & 1) hold(job->environment, result, 1);
   return result >= 0 ? result : error;
 }
 
@@ -702,7 +730,10 @@ static int64_t open_tracepoint(struct job *job) {
   const struct perf_event_attr attr = {PERF_TYPE_TRACEPOINT, PERF_ATTR_SIZE_VER0, (uint64_t)job->number, {0}};
   long fd = syscall(SYS_perf_event_open, &attr, -1L, 0L, -1L, (long)PERF_FLAG_FD_CLOEXEC);
   if (fd < 0) return failure();
-  if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, job->netns) == 0) return fd;
+  if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, job->netns) == 0) {
+    hold(job->environment, fd, 1);
+    return fd;
+  }
   int64_t error = failure();
   close((int)fd);
   return error;
@@ -826,6 +857,7 @@ static void leave(struct environment *environment) {
   }
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++)
     if (slot->state != FREE) close_slot(slot);
+  close_held(environment);
   close(environment->wake);
   free(environment);
 }
