@@ -1,4 +1,4 @@
-import { TRACE_FORMS, type TraceForm } from './bpf/trace.ts'
+import type { TraceForm } from './bpf/trace.ts'
 import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
@@ -135,6 +135,7 @@ export function traceAsked(options: TraceOptions & Omit<AsyncOptions, 'netns'>):
   const one = netns === undefined || netns === 'all' ? null : netnsFrom(netns)
   return { asked: { netns: one, delivered, by }, intervalMs, limits }
 }
+const TRACE_FORMS: readonly TraceForm[] = ['raw tracepoints', 'perf events']
 /** A day. */
 const LONGEST_INTERVAL = 86_400_000
 

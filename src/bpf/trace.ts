@@ -13,8 +13,7 @@ import { openRawTracepoint } from './tracepoint.ts'
 import { readFormat } from './tracepoint-format.ts'
 
 /** How programs get to see what the kernel tells. */
-export const TRACE_FORMS = ['raw tracepoints', 'perf events'] as const
-export type TraceForm = (typeof TRACE_FORMS)[number]
+export type TraceForm = 'raw tracepoints' | 'perf events'
 
 /** Programs at work. Gone with the process, if closeTrace() does not come first. */
 export interface Trace {
