@@ -66,7 +66,7 @@ export interface TraceCount {
 /** What was counted since the last time. */
 export interface TraceTally {
   readonly counts: readonly TraceCount[]
-  /** Frames that found no room in the map; of them nothing else is known. */
+  /** Frames that found no room in the map, and what the kernel passed the programs over for: nothing else is known of them. */
   readonly uncounted: number
 }
 

@@ -51,7 +51,10 @@ export interface TracedRedirect {
 /** What was counted since the last time. */
 export interface TraceReport {
   readonly redirects: readonly TracedRedirect[]
-  /** Frames that were too many different ones for the kernel's map: of them nothing else is known. */
+  /**
+   * Frames of which nothing else is known: more different ones than the map has room for; or, each a frame or a batch,
+   * those for which the kernel passed over the program as BPF was at work on that CPU: of perf events, which Linux 6.7 tells.
+   */
   readonly uncounted: number
 }
 
