@@ -197,6 +197,36 @@ test('a trace in a worker thread ends with it', { skip }, async () => {
   }
 })
 
+testWithTracefs(
+  'perf events take the only namespace that has such devices, and say where there are several',
+  async t => {
+    const index = nextIndex()
+    const [one, two] = [failing(t, index), failing(t, index)]
+    const trace = sync.traceRedirects({ by: 'perf events' })
+    t.after(() => trace.close())
+    const causeOf = async () => {
+      send(one, FRAMES)
+      const counted = new Counted(one)
+      await counted.readAll(trace)
+      assert.deepEqual(
+        counted.found.map(({ refused, from, to }) => [refused, from?.netns, to?.name]),
+        [[FRAMES, null, null]],
+      )
+      return counted.found[0]!.cause!
+    }
+    assert.match((await causeOf()).unknown ?? '', /2 would do, with an XDP program on device \d+/)
+    const [{ id }] = two.nic.getXdp().programs as [{ id: number }]
+    two.nic.attachXdp(sync.xdpPass(), { replaces: id }).detach()
+    const { assumedNetns, verdict, peer } = await causeOf()
+    assert.equal(assumedNetns?.inode, one.host.inode)
+    assert.equal(verdict?.delivers, false)
+    assert.equal(peer?.name, 'P')
+    one.T.delete()
+    // Now the kernel finds no such device, and it is right that none is there.
+    assert.equal((await causeOf()).verdict?.code, 'EINVAL')
+  },
+)
+
 for (const by of ['raw tracepoints', 'perf events'] as const) {
   const killed = async (t: TestContext) => {
     const child = await tracing(t, by)
