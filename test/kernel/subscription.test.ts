@@ -12,7 +12,7 @@ import { SystemError } from '../../src/wire/errors.ts'
 import { LITTLE_ENDIAN, NETLINK_ROUTE } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
-import { often } from '../tools/this-run.ts'
+import { needsTime, often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
 
 const EBADF = -9
@@ -101,6 +101,7 @@ describe('a subscription', { skip: needsRoot }, () => {
 
   test(
     'throws away what else was queued before a loss and does not fit, so that the loss is told soon',
+    { skip: needsTime },
     inNetns(async netns => {
       const { subscription, heard } = listen(netns, { receiveBuffer: 1024 * 1024 })
       change(netns, 3000, 1500)
