@@ -209,7 +209,7 @@ describe('a subscription', { skip: needsRoot }, () => {
         other.subscription.close()
         if (i === rounds >> 1) rss = process.memoryUsage().rss
       }
-      assert.equal(threads(), before[1])
+      assert.ok(threads() - before[1]! <= 2, `${threads()}`) // the shim's and libuv's own begin when they are needed
       assert.ok(descriptors() <= before[0]!) // idle sockets are closed meanwhile
       assert.ok(process.memoryUsage().rss - rss < 32 * 1024 * 1024)
       subscription.close()
