@@ -29,6 +29,13 @@ export async function buildNicScene(
   const generator = from === null ? null : await openGenerator(from, wanted, 'NIC')
   const { name, index } = await target.getLink()
   const changes = new Changes()
+  const setFeature = async (of: Device, feature: string, on: boolean) => {
+    const own = of === peer ? { end: 'peer' as const, name, index } : await placeOf(of)
+    await changes.setFeature(of, own, feature, on)
+  }
+  // Live frames out of a veth need NAPI at its other end; a NIC has it.
+  const isFed = generator?.name === 'live frames' && (await nic.getLink()).kind === 'veth'
+  if (isFed) await setFeature(nic, 'gro', true)
   return {
     kind: 'nic',
     from,
@@ -36,10 +43,7 @@ export async function buildNicScene(
     target,
     peer,
     generator: generator && whileCarrier(generator, ports),
-    async setFeature(of: Device, feature: string, on: boolean) {
-      const own = of === peer ? { end: 'peer' as const, name, index } : await placeOf(of)
-      await changes.setFeature(of, own, feature, on)
-    },
+    setFeature,
     async restore() {
       await generator?.close()
       await changes.restore()
