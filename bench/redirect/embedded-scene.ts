@@ -29,7 +29,7 @@ export async function buildEmbeddedScene(queues: number, wanted: GeneratorName |
   })
   // Without a native program, nic0 would have no NAPI. With one GRO changes nothing: so it is on in both modes.
   await nic.setFeature('gro', true)
-  const generator = await openGenerator(from, wanted)
+  const generator = await openGenerator(from, wanted, 'veth')
   let isThere = true
   return {
     kind: 'embedded',

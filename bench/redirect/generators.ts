@@ -7,21 +7,28 @@ import { openPktgen } from './pktgen.ts'
 import { NoPktgenError } from './pktgen-netns.ts'
 
 /**
- * The generator that is wanted, or the best that this kernel has for the device: live frames where they can be (of a
- * veth they are the fastest, and tell their own time), then pktgen, then AF_PACKET.
+ * The generator that is wanted, or the best one: out of a veth live frames, which tell their own time, and before 5.18
+ * AF_PACKET, as what pktgen sends there must not meet a generic program; out of a NIC pktgen, as live frames need a
+ * driver that sends them without a program of its own.
  */
 export async function openGenerator(
   device: Device,
   wanted: GeneratorName | null,
-  prefers: 'live frames' | 'pktgen' = 'live frames',
+  of: 'veth' | 'NIC',
 ): Promise<Generator> {
-  if (wanted === 'live frames' && !hasLiveFrames()) {
+  if (wanted === 'live frames' && !hasLiveFrames())
     throw new Error('live frames need Linux 5.18: --generator pktgen or af-packet')
+  switch (wanted ?? (of === 'NIC' ? 'pktgen' : hasLiveFrames() ? 'live frames' : 'AF_PACKET')) {
+    case 'live frames':
+      return await openLiveFrames(device)
+    case 'AF_PACKET':
+      return await openAfPacket(device)
+    case 'pktgen':
+      return await (wanted === null ? openPktgenOrAfPacket(device) : openPktgen(device))
   }
-  if (wanted === 'live frames') return await openLiveFrames(device)
-  if (wanted === 'AF_PACKET') return await openAfPacket(device)
-  if (wanted === 'pktgen') return await openPktgen(device)
-  if (prefers === 'live frames' && hasLiveFrames()) return await openLiveFrames(device)
+}
+
+async function openPktgenOrAfPacket(device: Device): Promise<Generator> {
   try {
     return await openPktgen(device)
   } catch (error) {

@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Device, device } from '../../src/index.ts'
-import { openAfPacket } from './af-packet.ts'
 import { Changes } from './changes.ts'
 import type { MachineDevices } from './command-line.ts'
 import type { Generator, GeneratorName, Order } from './generator.ts'
 import { openGenerator } from './generators.ts'
-import { openPktgen } from './pktgen.ts'
-import { NoPktgenError } from './pktgen-netns.ts'
 import { refuseForeignPrograms, refuseLifelines } from './safety.ts'
 import type { Scene } from './scene.ts'
 
@@ -29,7 +26,7 @@ export async function buildNicScene(
   for (const each of [...ports, target, peer]) await refuseDown(each)
   await refuseForeignPrograms([...ports, target, peer])
   if (!force) await refuseLifelines([...ports, target])
-  const generator = from === null ? null : await openGeneratorFor(from, wanted)
+  const generator = from === null ? null : await openGenerator(from, wanted, 'NIC')
   const { name, index } = await target.getLink()
   const changes = new Changes()
   const setFeature = async (of: Device, feature: string, on: boolean) => {
@@ -72,18 +69,6 @@ async function refuseDown(each: Device): Promise<void> {
 
 /** Source: include/uapi/linux/if.h. */
 const IFF_UP = 1
-
-/** pktgen if there is one: of a NIC live frames need a driver that sends them without a program of its own. */
-async function openGeneratorFor(from: Device, wanted: GeneratorName | null): Promise<Generator> {
-  if (wanted !== null) return await openGenerator(from, wanted)
-  try {
-    return await openPktgen(from)
-  } catch (error) {
-    if (!(error instanceof NoPktgenError)) throw error
-    process.stderr.write(`AF_PACKET sends: ${error.message}\n`)
-    return await openAfPacket(from)
-  }
-}
 
 /** Some drivers, as igb, start anew with a native program, and nothing gets through for seconds. */
 function whileCarrier(generator: Generator, ports: readonly Device[]): Generator {
