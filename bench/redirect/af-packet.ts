@@ -11,17 +11,14 @@ export async function openAfPacket(device: Device): Promise<Generator> {
     name: 'AF_PACKET',
     async send({ frames, size, cores, destination }) {
       const counts = shares(frames, cores.length)
-      const sending = cores.map((cpu, i) => {
+      const tasks = cores.map((cpu, i) => {
         const frame = udpFrame(size, destination, i)
-        return threads.run(cpu, {
-          by: 'AF_PACKET',
-          netns: device.netns,
-          ifindex: index,
-          frame,
-          count: counts[i]!,
-        })
+        return [
+          cpu,
+          { by: 'AF_PACKET', netns: device.netns, ifindex: index, frame, count: counts[i]! },
+        ] as const
       })
-      return together(await Promise.all(sending))
+      return together(await threads.run(new Map(tasks)))
     },
     close: () => threads.close(),
   }

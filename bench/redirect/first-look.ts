@@ -1,6 +1,7 @@
 import { countRedirects, type RedirectCount } from '../../src/index.ts'
 import type { Case } from './case.ts'
 import { addressOf, type Traffic } from './measure.ts'
+import { uninterrupted } from './pinned-threads.ts'
 import type { CaseResult } from './results.ts'
 import type { Scene } from './scene.ts'
 
@@ -16,7 +17,7 @@ export async function lookFirst(scene: Scene, traffic: Traffic, { mode }: Case):
   const { delivers, code, summary } = verdict
   return {
     explained: { reason: delivers === true ? null : { code, summary } },
-    traced: await trace(scene, { ...traffic, frames: TRACED_FRAMES }),
+    traced: await uninterrupted(() => trace(scene, { ...traffic, frames: TRACED_FRAMES })),
   }
 }
 

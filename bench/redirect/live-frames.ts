@@ -18,11 +18,11 @@ export async function openLiveFrames(device: Device): Promise<Generator> {
     name: 'live frames',
     async send({ frames, size, cores, destination }) {
       const counts = shares(frames, cores.length)
-      const sending = cores.map((cpu, i) => {
+      const tasks = cores.map((cpu, i) => {
         const frame = udpFrame(size, destination, i)
-        return threads.run(cpu, { by: 'live frames', netns: device.netns, program, frame, count: counts[i]! })
+        return [cpu, { by: 'live frames', netns: device.netns, program, frame, count: counts[i]! }] as const
       })
-      return together(await Promise.all(sending))
+      return together(await threads.run(new Map(tasks)))
     },
     async close() {
       await threads.close()

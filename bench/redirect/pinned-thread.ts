@@ -27,7 +27,8 @@ parentPort!.on('message', (task: Task) => {
   try {
     outcome = send(task)
   } catch (error) {
-    outcome = { error: (error as Error).message }
+    const { message, code } = error as Error & { code?: unknown }
+    outcome = { error: message, interrupted: code === 'EINTR' }
   }
   parentPort!.postMessage(outcome)
 })

@@ -19,7 +19,13 @@ export type Task = {
 )
 
 /** What a thread answers. */
-export type Outcome = Sent | { readonly error: string }
+export type Outcome = Sent | { readonly error: string; readonly interrupted: boolean }
+
+/**
+ * A signal came while frames were sent, and nobody knows how many: all is to be done again. It is mostly that tsx's
+ * compiler, a child of the thread, has ended, since the thread was too busy to answer it.
+ */
+export class InterruptedError extends Error {}
 
 const EXTENSION = extname(import.meta.filename)
 const FILE = new URL(`./pinned-thread${EXTENSION}`, import.meta.url).href
@@ -35,20 +41,39 @@ const TSX = import.meta.resolve(EXTENSION === '.ts' ? 'tsx/esm/api' : 'node:path
 export class PinnedThreads {
   readonly #threads = new Map<number, Promise<Worker>>()
 
-  /** One task at a time for each CPU. @throws Error with the kernel's words. */
-  async run(cpu: number, task: Task): Promise<Sent> {
+  /** Lets each CPU do its task; until all have ended. @throws Error with the kernel's words, InterruptedError. */
+  async run(tasks: ReadonlyMap<number, Task>): Promise<Sent[]> {
+    const all = await Promise.allSettled([...tasks].map(([cpu, task]) => this.#run(cpu, task)))
+    return all.map(one => {
+      if (one.status === 'rejected') throw one.reason
+      return one.value
+    })
+  }
+
+  async #run(cpu: number, task: Task): Promise<Sent> {
     const started = this.#threads.get(cpu) ?? start(cpu)
     this.#threads.set(cpu, started)
     const thread = await started
     thread.postMessage(task)
     const outcome = await next<Outcome>(thread)
-    if ('error' in outcome) throw new Error(`CPU ${cpu}: ${outcome.error}`)
-    return outcome
+    if (!('error' in outcome)) return outcome
+    throw new (outcome.interrupted ? InterruptedError : Error)(`CPU ${cpu}: ${outcome.error}`)
   }
 
   async close(): Promise<void> {
     for (const thread of this.#threads.values()) await (await thread).terminate()
     this.#threads.clear()
+  }
+}
+
+/** Does it again as often as a signal comes in between, but not for ever. */
+export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+  for (let left = 5; ; left--) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof InterruptedError) || left === 0) throw error
+    }
   }
 }
 
