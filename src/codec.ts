@@ -1,4 +1,9 @@
 /** The escape hatch: own requests to the kernel by the same means as the library's own. */
+export { closeDescriptor } from './bpf/descriptor.ts'
+export { loadProgram } from './bpf/program.ts'
+export { xdpRedirectMap } from './bpf/programs.ts'
+export { createRedirectDevmap, type RedirectDevmap } from './bpf/redirect-devmap.ts'
+export { type LiveFrames, runLiveFrames } from './bpf/test-run.ts'
 export { type FamilyName, GENL_HDRLEN } from './genetlink/controller.ts'
 export { genericMessage } from './genetlink/message.ts'
 export { PromiseKernel } from './kernel/async-kernel.ts'
