@@ -14,8 +14,10 @@ import {
   vethEnds,
   type WatchLinksOptions,
   type WatchOptions,
+  type WatchVerdictOptions,
   watchAsked,
   watchLinksAsked,
+  watchVerdictAsked,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
 import type { LinkField } from './rtnetlink/link-fields.ts'
@@ -29,10 +31,12 @@ import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
+import type { Verdict } from './veth/verdict.ts'
 import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
 import type { LinkEvent } from './watch/link-event.ts'
 import { WatchedLinks } from './watch/links.ts'
 import { type NetdevEvent, WatchedNetdev } from './watch/netdev.ts'
+import { WatchedVerdict } from './watch/verdict.ts'
 import { Watch } from './watch/watch.ts'
 import { netnsFrom } from './wire/netns.ts'
 
@@ -153,6 +157,22 @@ export function watchNetdev(options: WatchOptions = {}): AsyncIterableIterator<N
   return new Watch(new WatchedNetdev(where), perform, limits)
 }
 
+/**
+ * What explainRedirect() says of a device: at first, and whenever it is something else. A change that the kernel tells of
+ * is looked at at once, whatever else it may be within a second. Keeps no namespace alive.
+ * @throws NetlinkError or SystemError from next() where the kernel cannot be asked.
+ */
+export function watchVerdict(
+  device: Device,
+  options: WatchVerdictOptions = {},
+): AsyncIterableIterator<Verdict, void, void> {
+  if (!(device instanceof Device)) throw new TypeError('watchVerdict() takes a Device: device(name)')
+  const { explain, receiveBuffer, limits } = watchVerdictAsked(options)
+  const { netns, name, index } = device
+  const ref = index === null ? { netns, device: name! } : { netns, device: index, ...(name && { name }) }
+  return new Watch(new WatchedVerdict(ref, explain, receiveBuffer), perform, limits)
+}
+
 function handle(end: VethEnd, limits: Limits): Device {
   return new Device(refOf(end), limits)
 }
@@ -177,6 +197,7 @@ export type {
   VethPairOptions,
   WatchLinksOptions,
   WatchOptions,
+  WatchVerdictOptions,
 } from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkField } from './rtnetlink/link-fields.ts'

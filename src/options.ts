@@ -2,6 +2,7 @@ import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
+import { checkExplainOptions, type ExplainOptions } from './veth/way.ts'
 import type { Where } from './watch/device-feed.ts'
 import { checkOptions, quote } from './wire/check-options.ts'
 import { type Netns, type NetnsRef, namedNetns, netnsFrom } from './wire/netns.ts'
@@ -69,6 +70,9 @@ export interface WatchLinksOptions extends Omit<WatchOptions, 'netns'> {
   readonly netns?: Options['netns'] | readonly (NetnsRef | Netns)[] | 'all'
 }
 
+/** As WatchOptions has them, and what a frame is to be like. */
+export interface WatchVerdictOptions extends Omit<WatchOptions, 'netns'>, ExplainOptions {}
+
 const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
 const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
 
@@ -131,6 +135,18 @@ export function watchLinksAsked(options: WatchLinksOptions): {
   const { netns, ...others } = options
   const { where, limits } = watchAsked('watchLinks()', others)
   return { wanted: netns === 'all' ? 'all' : severalNetns(netns), receiveBuffer: where.receiveBuffer, limits }
+}
+
+/** What watchVerdict() was asked for. */
+export function watchVerdictAsked(options: WatchVerdictOptions): {
+  explain: ExplainOptions
+  receiveBuffer: number | undefined
+  limits: Limits
+} {
+  checkExplainOptions('watchVerdict()', options, ['signal', 'timeout', 'receiveBuffer'])
+  const { signal, timeout, receiveBuffer, ...explain } = options
+  const { where, limits } = watchAsked('watchVerdict()', { signal, timeout, receiveBuffer })
+  return { explain, receiveBuffer: where.receiveBuffer, limits }
 }
 
 function severalNetns(netns: Exclude<WatchLinksOptions['netns'], 'all'>): Netns[] {

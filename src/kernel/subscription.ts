@@ -16,9 +16,9 @@ export interface Groups {
   readonly receiveBuffer?: number | undefined
   /**
    * The same groups in every namespace that has an id in this one, by one socket, which pins none of them. Takes
-   * CAP_NET_BROADCAST.
+   * CAP_NET_BROADCAST; 'if allowed' goes without where that is missing.
    */
-  readonly allNsid?: boolean | undefined
+  readonly allNsid?: boolean | 'if allowed' | undefined
 }
 
 /** What comes of a subscription, in the kernel's order. */
@@ -40,6 +40,7 @@ const QUEUE = 256 * 1024
 /** Three words before each datagram. */
 const RECORD = 12
 const NO_NSID = -1
+const EPERM = -1
 
 /** null while it is lent: a listener may read another subscription meanwhile. */
 let spare: Uint8Array | null = null
@@ -53,14 +54,10 @@ export function openSubscription(what: Groups, news: () => void, shim: Shim = lo
   const { netns, protocol, groups, receiveBuffer = RECEIVE_BUFFER, allNsid = false } = what
   const fd = openNetns(netns)
   try {
-    const handle = shim.subscribe(
-      fd,
-      protocol,
-      Uint32Array.from(groups),
-      receiveBuffer,
-      allNsid ? 1 : 0,
-      news,
-    )
+    const subscribe = (all: 0 | 1) =>
+      shim.subscribe(fd, protocol, Uint32Array.from(groups), receiveBuffer, all, news)
+    let handle = subscribe(allNsid ? 1 : 0)
+    if (handle === EPERM && allNsid === 'if allowed') handle = subscribe(0)
     if (handle < 0) throw new SystemError(handle, 'socket', `subscribing to groups ${groups.join(', ')}`)
     return new Subscription(shim, handle)
   } finally {

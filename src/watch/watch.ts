@@ -26,8 +26,8 @@ export interface Watched<V, E> {
   readonly again?: { readonly part: string; readonly milliseconds: number } | undefined
   /** There is nothing left to watch. */
   isOver?(): boolean
-  /** What is told when messages were lost, so many times since it was told last: the events that follow make up for them. */
-  resync(losses: number): E
+  /** What is told when messages were lost, if anything, so many times since it was told last: the events that follow make up for them. */
+  resync(losses: number): E | null
 }
 
 export type Perform = <T>(operation: Operation<T>, limits: Limits) => Promise<T>
@@ -131,7 +131,8 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   #take(): E | null {
     const losses = this.#losses
     this.#losses = 0
-    return losses > 0 ? this.#watched.resync(losses) : this.#table.take()
+    const resync = losses > 0 ? this.#watched.resync(losses) : null
+    return resync ?? this.#table.take()
   }
 
   async #news(): Promise<void> {

@@ -29,6 +29,11 @@ export function testInPrivateMounts(name: string, body: Body): void {
   testAgain(name, needsRoot, () => PRIVATE_MOUNTS, body)
 }
 
+/** Besides, its own processes and its own network namespace: all that can be found on the machine is the test's. */
+export function testInPrivate(name: string, body: Body): void {
+  testAgain(name, needsRoot, () => PRIVATE, body)
+}
+
 /** As a user without any privilege; as this user where that is one. */
 export function testUnprivileged(name: string, body: Body): void {
   if (needsRoot) test(name, body)
@@ -51,15 +56,13 @@ function isReadable(): boolean {
 }
 
 /** /run is a fresh tmpfs there, for /run/netns may not exist and must not be made. */
-const PRIVATE_MOUNTS: Around = [
+const FRESH_RUN: Around = ['sh', '-c', 'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"', 'sh']
+const PRIVATE_MOUNTS: Around = ['unshare', '--mount', '--propagation', 'private', ...FRESH_RUN]
+/** What is killed ends there with all that it has started. */
+export const PRIVATE: Around = [
   'unshare',
-  '--mount',
-  '--propagation',
-  'private',
-  'sh',
-  '-c',
-  'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"',
-  'sh',
+  ...['--mount', '--propagation', 'private', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ...FRESH_RUN,
 ]
 
 /** Why a test cannot run as somebody with these capabilities here, or false. */

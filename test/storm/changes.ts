@@ -57,17 +57,20 @@ function setMaster(end: DeviceRef, bridge: string | null): void {
   setAttribute(end, message => message.attribute(IFLA.MASTER, () => message.u32(master)))
 }
 
-/** How often each is done, in relation to the others; what it returns is how the end is found from then on. */
+/**
+ * How often each is done, in relation to the others; what it returns is how the end is found from then on. Those that make
+ * the kernel wait for other processors (synchronize_net()) are seldom.
+ */
 const CHANGES: readonly (readonly [often: number, change: (end: DeviceRef) => unknown])[] = [
-  [40, end => real(setLink(end, { mtu: 1000 + Math.floor(random.next() * 400) }))],
+  [400, end => real(setLink(end, { mtu: 1000 + Math.floor(random.next() * 400) }))],
   [10, end => real(setLink(end, { up: random.chance(0.6) }))],
   [
-    8,
+    80,
     end =>
       real(setLink(end, { address: `02:00:00:00:00:${Math.floor(16 + random.next() * 200).toString(16)}` })),
   ],
-  [8, end => setAlias(end)],
-  [6, end => rename(end)],
+  [80, end => setAlias(end)],
+  [60, end => rename(end)],
   [4, end => setMaster(end, random.chance(0.5) ? BRIDGE : null)],
   [4, end => setGro(end, random.chance(0.5))],
   [3, end => real(moveLink(end, random.pick(places)))],

@@ -1,37 +1,61 @@
 /**
- * A watch against changes in bursts, while its consumer sleeps: `npm run test:storm -- [--seeds N] [--seed N] [--changes N]`,
- * as root. Each seed twice: with room for all messages, and with so little that the kernel loses some. Exit status 1 when
- * the consumer's table is not the kernel's in the end.
+ * A watch against changes in bursts, while its consumer sleeps: `npm run test:storm -- [--seeds N] [--seed N] [--changes N]
+ * [--pairs N]`, as root. Each seed three times: with room for all messages, with so little that the kernel loses some, and
+ * with veth pairs between namespaces that come and go. Exit status 1 when a table is not what the kernel says in the end.
  */
+
+import { spawnSync } from 'node:child_process'
+import { execPath } from 'node:process'
 import { parseArgs } from 'node:util'
-import { SMALL, storm } from './storm.ts'
+import { PRIVATE } from '../api/again.ts'
+import { type Outcome, SMALL, storm, stormOfPairs } from './storm.ts'
+
+const NAMESPACES = 50
+const INSIDE = 'VETH_NL_STORM_INSIDE'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '20' },
     seed: { type: 'string' },
     changes: { type: 'string', default: '100000' },
+    pairs: { type: 'string', default: '1000' },
   },
 })
 const count = wholeNumber('seeds', values.seeds)
 const changes = wholeNumber('changes', values.changes)
-const first = values.seed === undefined ? null : wholeNumber('seed', values.seed)
+const pairs = wholeNumber('pairs', values.pairs)
+const first = wholeNumber('seed', values.seed ?? String(Math.floor(Math.random() * 2 ** 32)))
 
-for (let i = 0; i < count; i++) {
-  const seed = first === null ? Math.floor(Math.random() * 2 ** 32) : first + i
-  for (const receiveBuffer of [undefined, SMALL]) {
-    const size = receiveBuffer === undefined ? '' : `, ${receiveBuffer} bytes`
-    try {
-      const { events, losses, links } = await storm({ seed, changes, receiveBuffer })
-      process.stdout.write(
-        `seed ${seed}${size}: ${changes} changes, ${events} events, ${losses} losses; ${links} links as the kernel has them\n`,
-      )
-      if (receiveBuffer !== undefined && losses < 10)
-        throw new Error(`only ${losses} losses: this is no storm`)
-    } catch (error) {
-      process.stderr.write(`seed ${seed}${size}: ${(error as Error).message}\n`)
-      process.exitCode = 1
-    }
+if (process.env[INSIDE] === '1') {
+  for (let seed = first; seed < first + count; seed++) await one(seed)
+} else {
+  // All namespaces of the machine are watched: they are to be this program's.
+  const [command = '', ...words] = [...PRIVATE, execPath, ...process.execArgv, ...process.argv.slice(1)]
+  const options = ['--seed', String(first)]
+  const env = { ...process.env, [INSIDE]: '1' }
+  process.exitCode = spawnSync(command, [...words, ...options], { stdio: 'inherit', env }).status ?? 1
+}
+
+async function one(seed: number): Promise<void> {
+  await attempt(seed, `${changes} changes`, () => storm(seed, changes))
+  await attempt(seed, `${changes} changes, ${SMALL} bytes`, async () => {
+    const outcome = await storm(seed, changes, SMALL)
+    if (outcome.losses < 10) throw new Error(`only ${outcome.losses} losses`)
+    return outcome
+  })
+  await attempt(seed, `${pairs} pairs`, () => stormOfPairs(seed, pairs, NAMESPACES))
+}
+
+async function attempt(seed: number, what: string, run: () => Promise<Outcome>): Promise<void> {
+  const begun = performance.now()
+  try {
+    const { events, losses, links } = await run()
+    const seconds = ((performance.now() - begun) / 1000).toFixed(0)
+    const told = `${events} events, ${losses} losses, ${seconds} s`
+    process.stdout.write(`seed ${seed}, ${what}: ${told}; ${links} links as the kernel has them\n`)
+  } catch (error) {
+    process.stdout.write(`seed ${seed}, ${what}: FAILED: ${(error as Error).message}\n`)
+    process.exitCode = 1
   }
 }
 
