@@ -14,20 +14,30 @@
 #if defined(__x86_64__) && defined(__LP64__)
 #define SYS_bpf 321
 #define SYS_statx 332
+#define SYS_perf_event_open 298
 #elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
 #define SYS_bpf 280
 #define SYS_statx 291
+#define SYS_perf_event_open 241
 #elif defined(__s390x__)
 #define SYS_bpf 351
 #define SYS_statx 379
+#define SYS_perf_event_open 331
 #elif defined(__powerpc64__)
 #define SYS_bpf 361
 #define SYS_statx 383
+#define SYS_perf_event_open 319
 #elif defined(__arm__)
 #define SYS_bpf 386
 #define SYS_statx 397
+#define SYS_perf_event_open 364
 #else
-#error "veth-nl: the numbers of bpf(2) and statx(2) on this processor are missing here"
+#error "veth-nl: the numbers of bpf(2), statx(2) and perf_event_open(2) on this processor are missing here"
+#endif
+#ifdef __powerpc64__
+#define PERF_EVENT_IOC_SET_BPF 0x80042408
+#else
+#define PERF_EVENT_IOC_SET_BPF 0x40042408
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
@@ -39,6 +49,7 @@ enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8, SO_RCVBUFFORCE = 33, SOL_NETLINK = 270, NETLINK_ADD_MEMBERSHIP = 1 };
 enum { NETLINK_LISTEN_ALL_NSID = 8, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
+enum { PERF_TYPE_TRACEPOINT = 2, PERF_ATTR_SIZE_VER0 = 64, PERF_FLAG_FD_CLOEXEC = 8 };
 enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
@@ -56,6 +67,7 @@ struct msghdr {
 };
 struct cmsghdr { size_t size; int level, type; };
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
+struct perf_event_attr { uint32_t type, size; uint64_t config, others[6]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
 typedef struct { uint64_t signals[16]; } sigset_t;
@@ -69,6 +81,7 @@ void *memcpy(void *, const void *, size_t), *memset(void *, int, size_t);
 size_t strlen(const char *);
 int open(const char *, int, ...), close(int), eventfd(unsigned, int);
 long read(int, void *, size_t), write(int, const void *, size_t), syscall(long, ...);
+int ioctl(int, unsigned long, ...);
 int unshare(int), setns(int, int), umount2(const char *, int);
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int socket(int, int, int), connect(int, const void *, unsigned);
@@ -127,7 +140,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
 enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
-enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024 };
+enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
 
 /* A socket and its handle. */
 struct slot {
@@ -185,6 +198,7 @@ struct environment {
   enum janitor { NONE, WATCHING, RESTING, LEAVING } janitor; /* RESTING: until it is woken; there is no socket */
   pthread_t janitor_thread;
   struct reader reader;
+  uint64_t held[HELD_WORDS]; /* a bit for each descriptor of BPF and of tracepoints that is open */
   int wake;    /* an eventfd, for the janitor */
   int holders; /* itself and its pool work; counted on its own thread */
   int64_t last_subscription; /* its handle; both are its own thread's too */
@@ -196,7 +210,7 @@ struct job {
   const struct kind *kind;
   struct environment *environment;
   int netns;  /* a descriptor; -1: the thread's own */
-  int number; /* protocol, bpf command, ifindex, time limit in ms, or whether */
+  int number; /* protocol, bpf command, tracepoint, ifindex, time limit in ms, or whether */
   int count;  /* frames, or a socket's receive buffer in bytes */
   int is_for_all;
   int64_t handle;
@@ -283,6 +297,22 @@ static int64_t in_netns(struct job *job) {
   return result;
 }
 
+/* ---- Descriptors that are JavaScript's to close: where that ends before it could, they would stay open ---- */
+
+static void hold(struct environment *environment, int64_t fd, int open) {
+  if (fd < 0 || fd >= HELD_WORDS * 64) return;
+  uint64_t bit = (uint64_t)1 << fd % 64;
+  pthread_mutex_lock(&environment->lock);
+  uint64_t *word = &environment->held[fd / 64];
+  *word = open ? *word | bit : *word & ~bit;
+  pthread_mutex_unlock(&environment->lock);
+}
+
+static void close_held(struct environment *environment) {
+  for (int fd = 0; fd < HELD_WORDS * 64; fd++)
+    if (environment->held[fd / 64] >> fd % 64 & 1) close(fd);
+}
+
 /* ---- Namespaces ---- */
 
 static int64_t create_netns(struct job *job) {
@@ -301,7 +331,10 @@ static int64_t inode_of(int at, const char *path) {
 static int64_t inode(struct job *job) { return inode_of(job->netns == -1 ? AT_FDCWD : job->netns, job->path); }
 
 /* Of descriptors that only the shim has made: Node's own close() warns of them in worker threads. */
-static int64_t close_descriptor(struct job *job) { return close(job->netns) == 0 ? 0 : failure(); }
+static int64_t close_descriptor(struct job *job) {
+  hold(job->environment, job->netns, 0);
+  return close(job->netns) == 0 ? 0 : failure();
+}
 
 static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
 
@@ -896,6 +929,12 @@ static size_t set_pointers(uint8_t *attr, const struct job *job, int real) {
   return size;
 }
 
+/*
+ * BPF_MAP_CREATE, PROG_LOAD, OBJ_GET, PROG_GET_FD_BY_ID, RAW_TRACEPOINT_OPEN, BTF_GET_FD_BY_ID return a descriptor. So does
+ * LINK_CREATE, but a program attached to a device has the lifetime that was asked for: the process's, not a thread's.
+ */
+#define HELD_COMMANDS (1u << 0 | 1u << 5 | 1u << 7 | 1u << 13 | 1u << 17 | 1u << 19)
+
 static int64_t call_bpf(struct job *job) {
   uint8_t attr[ATTR_ROOM] __attribute__((aligned(8)));
   if (job->bytes.length > sizeof attr) return -E2BIG;
@@ -905,7 +944,22 @@ static int64_t call_bpf(struct job *job) {
   int64_t error = failure();
   set_pointers(attr, job, 0);
   memcpy(job->bytes.at, attr, job->bytes.length);
+  if (job->number < 32 && HELD_COMMANDS >> job->number & 1) hold(job->environment, result, 1);
   return result >= 0 ? result : error;
+}
+
+/* One event, on whichever CPU: the tracepoint then runs the program on each. */
+static int64_t open_tracepoint(struct job *job) {
+  const struct perf_event_attr attr = {PERF_TYPE_TRACEPOINT, PERF_ATTR_SIZE_VER0, (uint64_t)job->number, {0}};
+  long fd = syscall(SYS_perf_event_open, &attr, -1L, 0L, -1L, (long)PERF_FLAG_FD_CLOEXEC);
+  if (fd < 0) return failure();
+  if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, job->netns) == 0) {
+    hold(job->environment, fd, 1);
+    return fd;
+  }
+  int64_t error = failure();
+  close((int)fd);
+  return error;
 }
 
 /* ---- Frames ---- */
@@ -948,6 +1002,7 @@ static const struct kind kinds[] = {
     {"keepAlive", "hi.", here, keep_alive},
     {"unsubscribe", "h.", here, unsubscribe},
     {"bpf", "nibp", in_netns, call_bpf},
+    {"openTracepoint", "ni", here, open_tracepoint},
     {"sendFrames", "nibc", in_netns, send_frames},
 };
 
@@ -1032,6 +1087,7 @@ static void leave(struct environment *environment) {
   }
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++)
     if (slot->state != FREE) close_slot(slot);
+  close_held(environment);
   close(environment->wake);
   free(environment);
 }

@@ -8,6 +8,7 @@ import {
   bpfPointers,
   finishBinding,
   finishFrames,
+  finishTracepoint,
   finishUnbinding,
   prepareBinding,
 } from './local.ts'
@@ -56,6 +57,12 @@ export class PromiseKernel implements AsyncKernel {
         return await this.#bpf(question, limits)
       case 'frames':
         return await this.#frames(question, limits)
+      case 'perf event': {
+        const { program, tracepoint } = question
+        return finishTracepoint(
+          await this.#change(done => this.#shim.openTracepoint(program, tracepoint, done)),
+        )
+      }
       case 'create netns': {
         const { path } = question
         prepareBinding(path)

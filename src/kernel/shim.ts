@@ -28,7 +28,7 @@ export interface Shim {
   inode(fd: number, path: string): number
   inode(fd: number, path: string, done: Done): number
 
-  /** Closes a descriptor that createNetns() or bpf() made: Node's own close() warns of those in worker threads. */
+  /** Closes a descriptor that createNetns(), bpf() or openTracepoint() made: Node's own close() warns of those in worker threads. */
   close(fd: number): number
   close(fd: number, done: Done): number
 
@@ -168,6 +168,14 @@ export interface Shim {
    */
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers, done: Done): number
+
+  /**
+   * Runs a BPF program of type TRACEPOINT, given by its descriptor, at the tracepoint of that number in tracefs, on all
+   * CPUs: perf_event_open(2) and PERF_EVENT_IOC_SET_BPF.
+   * @returns a close-on-exec descriptor, which is all that holds the program there. -22, EINVAL: it reads beyond the record.
+   */
+  openTracepoint(program: number, id: number): number
+  openTracepoint(program: number, id: number, done: Done): number
 
   /**
    * Sends an Ethernet frame, header included, `count` times out of a device of a namespace. What a full device or

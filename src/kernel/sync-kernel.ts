@@ -8,6 +8,7 @@ import {
   bpfPointers,
   finishBinding,
   finishFrames,
+  finishTracepoint,
   finishUnbinding,
   prepareBinding,
 } from './local.ts'
@@ -52,6 +53,8 @@ export class SyncKernel implements Kernel {
         return this.#bpf(question)
       case 'frames':
         return this.#frames(question)
+      case 'perf event':
+        return finishTracepoint(this.#shim.openTracepoint(question.program, question.tracepoint))
       case 'create netns':
         prepareBinding(question.path)
         return finishBinding(question.path, this.#shim.createNetns(question.path))

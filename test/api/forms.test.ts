@@ -10,7 +10,14 @@ import { type Api, forms } from './forms.ts'
 const promises = { ...promiseForm }
 const sync = { ...syncForm }
 
-const CLASSES = ['Device', 'XdpHandle', 'RepairHandle', 'NetnsHandle', 'RedirectCounterHandle'] as const
+const CLASSES = [
+  'Device',
+  'XdpHandle',
+  'RepairHandle',
+  'NetnsHandle',
+  'RedirectCounterHandle',
+  'RedirectTraceHandle',
+] as const
 
 /** What goes on by itself: there is no synchronous form of that. */
 const LIVE = ['watchFeatures', 'watchLinks', 'watchNetdev']
@@ -37,6 +44,7 @@ test('what is no handle is one and the same in both forms', () => {
     'createVethPair',
     'createNetns',
     'countRedirects',
+    'traceRedirects',
   ]
   assert.deepEqual(own.sort(), [...CLASSES, ...functions].sort())
 })

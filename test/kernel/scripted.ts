@@ -63,6 +63,10 @@ export class ScriptedShim implements Shim {
     throw new Error('no script has a close')
   }
 
+  openTracepoint(): number {
+    throw new Error('no script has a tracepoint')
+  }
+
   closeSocket(handle: number, _done?: Done): number {
     this.calls.push(`close ${handle}`)
     return 0
