@@ -20,7 +20,7 @@ const CLASSES = [
 ] as const
 
 /** What goes on by itself: there is no synchronous form of that. */
-const LIVE = ['watchFeatures', 'watchLinks', 'watchNetdev']
+const LIVE = ['watchFeatures', 'watchLinks', 'watchNetdev', 'watchVerdict']
 
 test('both forms export the same names, but for what is live', () => {
   assert.deepEqual(Object.keys(promises).sort(), [...Object.keys(sync), ...LIVE].sort())
