@@ -1,6 +1,7 @@
 import type { Report } from './report.ts'
 import { basisOf } from './report-text.ts'
 import type { Taken } from './rounds.ts'
+import { escaped, svg } from './svg.ts'
 
 const WIDTH = 760
 const LABELS = 210
@@ -19,19 +20,13 @@ export function asChart({ machine, taken }: Report): string {
     y += TITLE + work.rows.length * ROW
   }
   const title = 'times the limit (else the fastest), logarithmic: 1, 10, 100, 1000'
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 30}" font-family="system-ui, sans-serif" font-size="11">`,
-    '<style>',
-    'text { fill: #24292f } .ours { fill: #1f6feb } .limit { fill: #8b949e } .peer { fill: #c2803a } line { stroke: #8b949e; stroke-opacity: .35 }',
-    '@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } }',
-    '</style>',
-    `<text x="0" y="16" font-size="14" font-weight="600">${title}</text>`,
+  const style =
+    '.ours { fill: #1f6feb } .limit { fill: #8b949e } .peer { fill: #c2803a } line { stroke: #8b949e; stroke-opacity: .35 }'
+  return svg(WIDTH, y + 30, title, style, [
     ...grid(y),
     ...groups,
     `<text x="0" y="${y + 22}">${escaped(`Linux ${machine.kernel}, Node ${machine.node}, ${machine.cpus} × ${machine.cpu}`)}</text>`,
-    '</svg>',
-    '',
-  ].join('\n')
+  ])
 }
 
 /** Of each work that was done in several sizes, the middle one. */
@@ -67,8 +62,4 @@ function group(work: Taken, top: number): string {
 
 function brief(ratio: number): string {
   return ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }

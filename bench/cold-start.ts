@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { meanOf } from './program.ts'
 import { progressOf } from './progress.ts'
+import { urlOf } from './published.ts'
 import type { Scene } from './scene.ts'
 import { type Spread, spread } from './spread.ts'
 import { buildC, workshop } from './workshop.ts'
@@ -20,16 +19,15 @@ export interface ColdStart {
 
 /** A script that does nothing, and ones that ask for one link, in turn. */
 export async function coldStart(scene: Scene, rounds: number): Promise<ColdStart> {
-  const folder = buildPackage()
   const script = (name: string, text: string) => {
-    const file = join(folder, name)
+    const file = join(workshop(), name)
     writeFileSync(file, text)
     return file
   }
   const asks = (module: string, wait: string) =>
-    `import { device } from '${pathToFileURL(join(folder, 'dist', module))}'\n${wait}device('lo').getLink()\n`
+    `import { device } from '${urlOf(module)}'\n${wait}device('lo').getLink()\n`
   const imports = (module: string) =>
-    `const begun = performance.now()\nawait import('${pathToFileURL(join(folder, 'dist', module))}')\n` +
+    `const begun = performance.now()\nawait import('${urlOf(module)}')\n` +
     'console.log(Math.round((performance.now() - begun) * 1e6))\n'
   const whole = buildC('whole-process')
   const scripts = {
@@ -50,17 +48,4 @@ export async function coldStart(scene: Scene, rounds: number): Promise<ColdStart
     progress(round + 1)
   }
   return Object.fromEntries(names.map(name => [name, spread(values.get(name)!)])) as unknown as ColdStart
-}
-
-/** The package as it is published, without touching dist/. */
-function buildPackage(): string {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  const folder = workshop()
-  const bundle = ['run', '--silent', 'bundle', '--', `--outdir=${join(folder, 'dist')}`]
-  if (spawnSync('npm', bundle, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status !== 0) {
-    throw new Error('the package cannot be built')
-  }
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
-  symlinkSync(join(root, 'prebuilds'), join(folder, 'prebuilds'))
-  return folder
 }

@@ -1,26 +1,28 @@
-import { device, listLinks } from '../src/index.ts'
-import { type LoopDelay, watchLoop } from './loop-watch.ts'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { LoopDelay } from './loop-watch.ts'
+import { urlOf } from './published.ts'
 import type { Scene } from './scene.ts'
+
+const PROGRAM = fileURLToPath(new URL('hold-loop.ts', import.meta.url))
 
 /** How long requests by promises hold the event loop at a stretch, in each round. */
 export interface Holds {
   readonly links: number
-  /** A dump of so many links. */
-  readonly dump: readonly LoopDelay[]
+  /** A program that waits for a timer: what the machine and the watching itself come to. */
+  readonly idle: readonly LoopDelay[]
   /** One link by name, as often as in a turn, one after the other. */
   readonly get: readonly LoopDelay[]
+  /** A dump of so many links. */
+  readonly dump: readonly LoopDelay[]
 }
 
-export async function runHolds({ netns, links, name }: Scene, rounds: number, gets: number): Promise<Holds> {
-  const veth = device(name, { netns })
-  const [dump, get]: [LoopDelay[], LoopDelay[]] = [[], []]
-  for (let round = 0; round < rounds; round++) {
-    dump.push(await watchLoop('turn', () => listLinks({ netns })))
-    get.push(
-      await watchLoop('turn', async () => {
-        for (let i = 0; i < gets; i++) await veth.getLink()
-      }),
-    )
-  }
-  return { links, dump, get }
+export function runHolds({ netns, name, links }: Scene, rounds: number, gets: number): Holds {
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [...process.execArgv, PROGRAM, urlOf('index.js'), `${rounds}`, `${gets}`, name],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit', netns.fd!] },
+  )
+  if (status !== 0) throw new Error(`${PROGRAM} failed`)
+  return { links, ...JSON.parse(stdout) }
 }

@@ -48,14 +48,14 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
   const measured: Measured = {
     taken,
     memory: part('memory') ? { links: middle, bytesPerLink: memoryPerLink(withLinks(middle)) } : null,
-    holds: part('holds') ? await runHolds(withLinks(most), rounds, settings.gets) : null,
+    holds: part('holds') ? runHolds(withLinks(most), rounds, settings.gets) : null,
     contention: part('contention') ? await contend(makeLab(0), settings.deleted, settings.repeats) : [],
     verdicts: part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null,
     coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts) : null,
   }
   return {
     schema: 'veth-nl/bench-netlink',
-    version: 2,
+    version: 3,
     machine: machine(),
     missing,
     rounds,

@@ -1,7 +1,6 @@
-import * as promises from '../src/index.ts'
 import type { Link } from '../src/sync.ts'
-import * as sync from '../src/sync.ts'
 import { type Contestant, timed, timedAsync } from './contestant.ts'
+import { promises, sync } from './published.ts'
 import type { Scene } from './scene.ts'
 import type { What } from './works.ts'
 

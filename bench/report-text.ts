@@ -6,6 +6,7 @@ import type { Report } from './report.ts'
 import type { Taken } from './rounds.ts'
 import { type Spread, spread } from './spread.ts'
 import type { ManyVerdicts } from './sweep.ts'
+import { table } from './text-table.ts'
 
 /** The report for people: a table for each work, and what was found out besides. */
 export function asText(report: Report): string {
@@ -61,7 +62,7 @@ function work(taken: Taken): string[] {
   ]
 }
 
-function holdsTable({ links, dump, get }: Holds): string[] {
+function holdsTable({ links, idle, get, dump }: Holds): string[] {
   const row = (what: string, repeats: readonly LoopDelay[]) => {
     const gap = spread(repeats.map(({ delay }) => delay))
     const held = spread(repeats.map(one => one.held))
@@ -75,8 +76,9 @@ function holdsTable({ links, dump, get }: Holds): string[] {
       'of it held ms',
       'min – max',
     ],
-    row(`${links} links by promises`, dump),
+    row('a program that only waits', idle),
     row('one link by name by promises, a turn of them', get),
+    row(`${links} links by promises`, dump),
   ])
 }
 
@@ -150,14 +152,4 @@ function fixed(value: number): string {
 
 function brief(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(1)
-}
-
-/** Columns as wide as their widest: words to the left, numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(cells => cells[column]!.length)))
-  return rows.map(cells =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join('  '),
-  )
 }

@@ -5,7 +5,7 @@ import type { Missing } from './contestants.ts'
 /** The one document of --json. What is added later leaves `version`; what changes its meaning raises it. */
 export interface Report extends Measured {
   readonly schema: 'veth-nl/bench-netlink'
-  readonly version: 2
+  readonly version: 3
   readonly machine: Machine
   /** Peers that are not on this machine. */
   readonly missing: readonly Missing[]

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createNetns, createVethPair, device, listVethPairs, type NetnsHandle } from '../src/sync.ts'
+import { createNetns, createVethPair, type NetnsHandle } from '../src/sync.ts'
 import { timed } from './contestant.ts'
 import { progressOf } from './progress.ts'
+import { sync } from './published.ts'
 import { type Spread, spread } from './spread.ts'
 
 /** Idle sockets are closed within that. */
@@ -53,7 +54,7 @@ export async function manyVerdicts(
 ): Promise<ManyVerdicts> {
   const lab = makePairs(namespaces, pairsEach)
   await sleep(IDLE_MS)
-  const devices = lab.names.map(name => device(name, { netns: lab.host }))
+  const devices = lab.names.map(name => sync.device(name, { netns: lab.host }))
   const explainAll = () => {
     for (const one of devices) one.explainRedirect()
   }
@@ -63,7 +64,7 @@ export async function manyVerdicts(
   for (let time = 0; time < times; time++) {
     oneByOne.push(timed(explainAll) / devices.length)
     const all = timed(() => {
-      pairs = listVethPairs({ netns: 'all' }).length
+      pairs = sync.listVethPairs({ netns: 'all' }).length
     })
     sweep.push(all / (2 * pairs))
   }

@@ -5,11 +5,10 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import * as promises from '../src/index.ts'
-import { device, listVethPairs } from '../src/sync.ts'
 import { bound } from './bounds.ts'
 import { timed, timedAsync } from './contestant.ts'
 import { progressOf } from './progress.ts'
+import { promises, sync } from './published.ts'
 import { rawC } from './raw-c.ts'
 import { machine } from './report.ts'
 import { acrossNetns } from './scene.ts'
@@ -35,7 +34,7 @@ const MOST = 8
 /** Nanoseconds: one link's round trip in C, not decoded, and a verdict in either form, in turn. */
 async function measureVerdict({ rounds, verdicts }: Settings) {
   const scene = acrossNetns('veth0', true)
-  const veth = device('veth0', { netns: scene.netns })
+  const veth = sync.device('veth0', { netns: scene.netns })
   const later = promises.device('veth0', { netns: scene.netns })
   const limit = rawC()
   const roundTrips: Work = {
@@ -75,14 +74,14 @@ async function measureSweep({ namespaces, pairsEach, sweeps }: Settings) {
   const taken: number[] = []
   let pairs = 0
   for (let sweep = 0; sweep < sweeps; sweep++) {
-    taken.push(timed(() => (pairs = listVethPairs({ netns: 'all' }).length)) / 1e6)
+    taken.push(timed(() => (pairs = sync.listVethPairs({ netns: 'all' }).length)) / 1e6)
   }
   await sleep(IDLE_MS)
   const left = {
     descriptors: openDescriptors() - descriptors,
     entered: readlinkSync('/proc/thread-self/ns/net') !== inside,
   }
-  const one = device('eth0', { netns: lab.containers[0]! }).explainRedirect()
+  const one = sync.device('eth0', { netns: lab.containers[0]! }).explainRedirect()
   if (one.delivers !== false) throw new Error(`a fresh pair delivers? ${one.summary}`)
   removePairs(lab)
   return { pairs, namespaces: namespaces + 1, milliseconds: spread(taken), left }

@@ -14,20 +14,30 @@
 #if defined(__x86_64__) && defined(__LP64__)
 #define SYS_bpf 321
 #define SYS_statx 332
+#define SYS_perf_event_open 298
 #elif defined(__aarch64__) || defined(__riscv) || defined(__loongarch__)
 #define SYS_bpf 280
 #define SYS_statx 291
+#define SYS_perf_event_open 241
 #elif defined(__s390x__)
 #define SYS_bpf 351
 #define SYS_statx 379
+#define SYS_perf_event_open 331
 #elif defined(__powerpc64__)
 #define SYS_bpf 361
 #define SYS_statx 383
+#define SYS_perf_event_open 319
 #elif defined(__arm__)
 #define SYS_bpf 386
 #define SYS_statx 397
+#define SYS_perf_event_open 364
 #else
-#error "veth-nl: the numbers of bpf(2) and statx(2) on this processor are missing here"
+#error "veth-nl: the numbers of bpf(2), statx(2) and perf_event_open(2) on this processor are missing here"
+#endif
+#ifdef __powerpc64__
+#define PERF_EVENT_IOC_SET_BPF 0x80042408
+#else
+#define PERF_EVENT_IOC_SET_BPF 0x40042408
 #endif
 
 enum { EINTR = 4, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EBUSY = 16, EINVAL = 22, EMFILE = 24 };
@@ -39,6 +49,7 @@ enum { CLONE_NEWNET = 0x40000000, MS_BIND = 4096, MNT_DETACH = 2 };
 enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONTWAIT = 0x40, POLLIN = 1 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8, SO_RCVBUFFORCE = 33, SOL_NETLINK = 270, NETLINK_ADD_MEMBERSHIP = 1 };
 enum { NETLINK_LISTEN_ALL_NSID = 8, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
+enum { PERF_TYPE_TRACEPOINT = 2, PERF_ATTR_SIZE_VER0 = 64, PERF_FLAG_FD_CLOEXEC = 8 };
 enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
@@ -56,6 +67,7 @@ struct msghdr {
 };
 struct cmsghdr { size_t size; int level, type; };
 struct statx { uint64_t before[4], ino; uint8_t after[216]; };
+struct perf_event_attr { uint32_t type, size; uint64_t config, others[6]; };
 struct pollfd { int fd; short events, revents; };
 struct timespec { long sec, nsec; };
 typedef struct { uint64_t signals[16]; } sigset_t;
@@ -69,11 +81,13 @@ void *memcpy(void *, const void *, size_t), *memset(void *, int, size_t);
 size_t strlen(const char *);
 int open(const char *, int, ...), close(int), eventfd(unsigned, int);
 long read(int, void *, size_t), write(int, const void *, size_t), syscall(long, ...);
+int ioctl(int, unsigned long, ...);
 int unshare(int), setns(int, int), umount2(const char *, int);
 int mount(const char *, const char *, const char *, unsigned long, const void *);
-int socket(int, int, int), bind(int, const void *, unsigned), setsockopt(int, int, int, const void *, unsigned);
-long sendto(int, const void *, size_t, int, const void *, unsigned);
-long recvfrom(int, void *, size_t, int, void *, unsigned *), recvmsg(int, struct msghdr *, int);
+int socket(int, int, int), connect(int, const void *, unsigned);
+int setsockopt(int, int, int, const void *, unsigned);
+long send(int, const void *, size_t, int), sendto(int, const void *, size_t, int, const void *, unsigned);
+long recv(int, void *, size_t, int), recvmsg(int, struct msghdr *, int);
 int poll(struct pollfd *, unsigned long, int), clock_gettime(int, struct timespec *);
 int sigfillset(sigset_t *), pthread_sigmask(int, const sigset_t *, sigset_t *);
 int pthread_create(pthread_t *, const void *, void *(*)(void *), void *), pthread_join(pthread_t, void **);
@@ -124,9 +138,9 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8, SEND_WORDS = 7 };
-enum { FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 3 * 32 };
-enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024 };
+enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
+enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
+enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
 
 /* A socket and its handle. */
 struct slot {
@@ -134,6 +148,7 @@ struct slot {
   int fd;
   int64_t handle; /* generation * SLOTS + index: never used twice */
   int64_t used_at;
+  int64_t looked_at; /* whether its namespace is still the caller's */
   int64_t error; /* met behind datagrams; the next exchange's answer */
 };
 
@@ -183,6 +198,7 @@ struct environment {
   enum janitor { NONE, WATCHING, RESTING, LEAVING } janitor; /* RESTING: until it is woken; there is no socket */
   pthread_t janitor_thread;
   struct reader reader;
+  uint64_t held[HELD_WORDS]; /* a bit for each descriptor of BPF and of tracepoints that is open */
   int wake;    /* an eventfd, for the janitor */
   int holders; /* itself and its pool work; counted on its own thread */
   int64_t last_subscription; /* its handle; both are its own thread's too */
@@ -194,7 +210,7 @@ struct job {
   const struct kind *kind;
   struct environment *environment;
   int netns;  /* a descriptor; -1: the thread's own */
-  int number; /* protocol, bpf command, ifindex, time limit in ms, or whether */
+  int number; /* protocol, bpf command, tracepoint, ifindex, time limit in ms, or whether */
   int count;  /* frames, or a socket's receive buffer in bytes */
   int is_for_all;
   int64_t handle;
@@ -281,6 +297,22 @@ static int64_t in_netns(struct job *job) {
   return result;
 }
 
+/* ---- Descriptors that are JavaScript's to close: where that ends before it could, they would stay open ---- */
+
+static void hold(struct environment *environment, int64_t fd, int open) {
+  if (fd < 0 || fd >= HELD_WORDS * 64) return;
+  uint64_t bit = (uint64_t)1 << fd % 64;
+  pthread_mutex_lock(&environment->lock);
+  uint64_t *word = &environment->held[fd / 64];
+  *word = open ? *word | bit : *word & ~bit;
+  pthread_mutex_unlock(&environment->lock);
+}
+
+static void close_held(struct environment *environment) {
+  for (int fd = 0; fd < HELD_WORDS * 64; fd++)
+    if (environment->held[fd / 64] >> fd % 64 & 1) close(fd);
+}
+
 /* ---- Namespaces ---- */
 
 static int64_t create_netns(struct job *job) {
@@ -299,7 +331,10 @@ static int64_t inode_of(int at, const char *path) {
 static int64_t inode(struct job *job) { return inode_of(job->netns == -1 ? AT_FDCWD : job->netns, job->path); }
 
 /* Of descriptors that only the shim has made: Node's own close() warns of them in worker threads. */
-static int64_t close_descriptor(struct job *job) { return close(job->netns) == 0 ? 0 : failure(); }
+static int64_t close_descriptor(struct job *job) {
+  hold(job->environment, job->netns, 0);
+  return close(job->netns) == 0 ? 0 : failure();
+}
 
 static int64_t unmount(struct job *job) { return umount2(job->path, MNT_DETACH) == 0 ? 0 : failure(); }
 
@@ -373,12 +408,13 @@ static struct slot *find_slot(struct environment *environment, int64_t handle) {
 
 static int64_t make_socket(struct job *job) {
   static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}, on = 1;
-  static const struct sockaddr_nl any = {AF_NETLINK, 0, 0, 0};
+  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, job->number);
   if (fd < 0) return failure();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) /* older kernels lack some */
     setsockopt(fd, SOL_NETLINK, options[i], &on, sizeof on);
-  if (bind(fd, &any, sizeof any) == 0) return fd;
+  /* Binds it too. Whoever else sends to what is connected to the kernel is refused (netlink_getsockbyportid()). */
+  if (connect(fd, &kernel, sizeof kernel) == 0) return fd;
   int64_t error = failure();
   close(fd);
   return error;
@@ -415,12 +451,9 @@ static int64_t close_socket(struct job *job) {
 }
 
 /* One datagram's real length, which may exceed the room. */
-static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline, uint32_t *sender) {
+static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline) {
   for (;;) {
-    struct sockaddr_nl from = {0};
-    unsigned size = sizeof from;
-    long length = recvfrom(fd, at, room, MSG_TRUNC | MSG_DONTWAIT, &from, &size);
-    *sender = from.pid;
+    long length = recv(fd, at, room, MSG_TRUNC | MSG_DONTWAIT);
     if (length >= 0) return length;
     if (failure() == -EINTR) continue;
     if (failure() != -EAGAIN) return failure();
@@ -443,18 +476,16 @@ static int goes_on(const uint8_t *datagram, size_t length) {
 
 /* most: how many datagrams. */
 static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
-  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   int64_t deadline = job->number < 0 ? INT64_MAX : now_ms() + job->number;
   int64_t error = slot->error;
   slot->error = 0;
   if (error) return error;
-  while (job->request.at && sendto(slot->fd, job->request.at, job->request.length, 0, &kernel, sizeof kernel) < 0)
+  while (job->request.at && send(slot->fd, job->request.at, job->request.length, 0) < 0)
     if (failure() != -EINTR) return failure();
 
   size_t at = 0, words = 0;
   do {
-    uint32_t sender;
-    int64_t length = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, deadline, &sender);
+    int64_t length = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, deadline);
     if (length < 0) {
       if (words == 0) return length;
       /* The kernel tells of an error once. It must not take the datagrams before it away. */
@@ -463,12 +494,11 @@ static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
     }
     job->words.at[words++] = (uint32_t)at;
     job->words.at[words++] = (uint32_t)length;
-    job->words.at[words++] = sender;
     if ((size_t)length > job->bytes.length - at || !goes_on(job->bytes.at + at, (size_t)length)) break;
     at += ((size_t)length + 3) & ~(size_t)3;
     deadline = 0;
-  } while (at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length && words / 3 < most);
-  return (int64_t)(words / 3);
+  } while (at + DUMP_ROOM <= job->bytes.length && words + 2 <= job->words.length && words / 2 < most);
+  return (int64_t)(words / 2);
 }
 
 static int64_t occupy(struct environment *environment, int64_t handle, struct slot **slot) {
@@ -499,16 +529,14 @@ static void vacate(struct environment *environment, struct slot *slot) {
 static int64_t fill(int fd, struct room *room) {
   size_t at = room->count = room->length = 0;
   while (at + DUMP_ROOM <= ROOM && room->count < ROOM_WORDS) {
-    uint32_t sender;
-    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0, &sender);
+    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0);
     if (length == -ETIMEDOUT) return 0; /* a pause: JavaScript's own limit is for that */
     if (length < 0) return length;
     if ((size_t)length > ROOM - at) return -ENOBUFS;
     room->words[room->count++] = (uint32_t)at;
     room->words[room->count++] = (uint32_t)length;
-    room->words[room->count++] = sender;
     room->length = at + (size_t)length;
-    if (sender == 0 && !goes_on(room->bytes + at, (size_t)length)) return 0;
+    if (!goes_on(room->bytes + at, (size_t)length)) return 0;
     at = (room->length + 3) & ~(size_t)3;
   }
   return 1;
@@ -607,7 +635,7 @@ static int64_t take_room(struct job *job) {
   if (room->length > job->bytes.length || room->count > job->words.length) return -EINVAL;
   memcpy(job->bytes.at, room->bytes, room->length);
   memcpy(job->words.at, room->words, room->count * sizeof *room->words);
-  int64_t datagrams = (int64_t)(room->count / 3);
+  int64_t datagrams = (int64_t)(room->count / 2);
   pthread_mutex_lock(&environment->lock);
   if (reader->handle == job->handle) { /* else it was given up meanwhile, and the rooms may be another dump's by now */
     int was_full = reader->filled - reader->taken == ROOMS;
@@ -624,8 +652,8 @@ enum { BEFORE_READER = 2 };
 /* Whether what has been received is the beginning of a long dump. */
 static int is_beginning(const struct job *job, int64_t datagrams) {
   if (datagrams != BEFORE_READER) return 0;
-  const uint32_t *last = job->words.at + 3 * (BEFORE_READER - 1);
-  return last[0] + last[1] <= job->bytes.length && last[2] == 0 && goes_on(job->bytes.at + last[0], last[1]);
+  const uint32_t *last = job->words.at + 2 * (BEFORE_READER - 1);
+  return last[0] + last[1] <= job->bytes.length && goes_on(job->bytes.at + last[0], last[1]);
 }
 
 static int64_t exchange(struct job *job) {
@@ -663,45 +691,62 @@ static uint32_t ends_in(const uint8_t *datagram, size_t length) {
 static int64_t two_words(const uint32_t *low_first) { return (int64_t)((uint64_t)low_first[1] << 32 | low_first[0]); }
 
 /*
+ * Whether the descriptor by which this socket's namespace is known stands for another one. The socket is in the right one
+ * all the same: this is for noticing that the caller let go of it, so it is enough to look now and then.
+ */
+static int is_astray(struct environment *environment, const uint32_t *to) {
+  if ((int)to[4] == -1) return 0;
+  int64_t now = now_ms();
+  pthread_mutex_lock(&environment->lock);
+  struct slot *slot = find_slot(environment, two_words(to));
+  int is_due = !slot || now - slot->looked_at >= LOOK_MS;
+  pthread_mutex_unlock(&environment->lock);
+  if (!is_due) return 0;
+  if (inode_of((int)to[4], "") != two_words(to + 5)) return 1;
+  pthread_mutex_lock(&environment->lock);
+  slot = find_slot(environment, two_words(to));
+  if (slot) slot->looked_at = now;
+  pthread_mutex_unlock(&environment->lock);
+  return 0;
+}
+
+/*
  * The kernel takes several requests out of one datagram (netlink_rcv_skb()), and has answered when send() returns: there
  * is nothing to wait for. What did not come through is JavaScript's to notice, and to ask again.
  */
 static int64_t exchange_together(struct job *job) {
-  static const struct sockaddr_nl kernel = {AF_NETLINK, 0, 0, 0};
   size_t sent = 0, at = 0, words = 0;
   if (job->number < 0 || (size_t)job->number > job->sends.length / SEND_WORDS) return -EINVAL;
   const uint32_t *end = job->sends.at + SEND_WORDS * job->number;
-  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS)
-    if ((int)send[4] != -1 && inode_of((int)send[4], "") != two_words(send + 5)) return -ESTALE;
-  for (const uint32_t *send = job->sends.at; send < end; send += SEND_WORDS) {
+  for (const uint32_t *to = job->sends.at; to < end; to += SEND_WORDS)
+    if (is_astray(job->environment, to)) return -ESTALE;
+  for (const uint32_t *to = job->sends.at; to < end; to += SEND_WORDS) {
     struct slot *slot;
-    size_t length = send[2];
-    uint32_t answers = send[3];
+    size_t length = to[2];
+    uint32_t answers = to[3];
     if (length > job->request.length - sent) return -EINVAL;
     const uint8_t *requests = job->request.at + sent;
     sent += length;
-    if (occupy(job->environment, two_words(send), &slot) < 0) continue;
-    if (slot->error || sendto(slot->fd, requests, length, 0, &kernel, sizeof kernel) < 0) answers = 0;
-    while (answers > 0 && at + DUMP_ROOM <= job->bytes.length && words + 3 <= job->words.length) {
-      uint32_t sender;
-      int64_t got = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, 0, &sender);
+    if (occupy(job->environment, two_words(to), &slot) < 0) continue;
+    if (slot->error || send(slot->fd, requests, length, 0) < 0) answers = 0;
+    while (answers > 0 && at + DUMP_ROOM <= job->bytes.length && words + 2 <= job->words.length) {
+      int64_t got = receive(slot->fd, job->bytes.at + at, job->bytes.length - at, 0);
       if (got < 0) break;
       job->words.at[words++] = (uint32_t)at;
       job->words.at[words++] = (uint32_t)got;
-      job->words.at[words++] = sender;
       if ((size_t)got > job->bytes.length - at) break;
-      uint32_t ends = sender == 0 ? ends_in(job->bytes.at + at, (size_t)got) : 0;
+      uint32_t ends = ends_in(job->bytes.at + at, (size_t)got);
       answers -= ends < answers ? ends : answers;
       at += ((size_t)got + 3) & ~(size_t)3;
     }
     vacate(job->environment, slot);
   }
-  return (int64_t)(words / 3);
+  return (int64_t)(words / 2);
 }
 
 /* ---- Subscriptions ---- */
 
-/* Bound before it joins: what is not bound joins without an error, and hears nothing. */
+/* Connected, and so bound, before it joins: what is not bound joins without an error, and hears nothing. */
 static int64_t make_listener(struct job *job) {
   static const int on = 1;
   int64_t fd = make_socket(job);
@@ -884,6 +929,12 @@ static size_t set_pointers(uint8_t *attr, const struct job *job, int real) {
   return size;
 }
 
+/*
+ * BPF_MAP_CREATE, PROG_LOAD, OBJ_GET, PROG_GET_FD_BY_ID, RAW_TRACEPOINT_OPEN, BTF_GET_FD_BY_ID return a descriptor. So does
+ * LINK_CREATE, but a program attached to a device has the lifetime that was asked for: the process's, not a thread's.
+ */
+#define HELD_COMMANDS (1u << 0 | 1u << 5 | 1u << 7 | 1u << 13 | 1u << 17 | 1u << 19)
+
 static int64_t call_bpf(struct job *job) {
   uint8_t attr[ATTR_ROOM] __attribute__((aligned(8)));
   if (job->bytes.length > sizeof attr) return -E2BIG;
@@ -893,7 +944,22 @@ static int64_t call_bpf(struct job *job) {
   int64_t error = failure();
   set_pointers(attr, job, 0);
   memcpy(job->bytes.at, attr, job->bytes.length);
+  if (job->number < 32 && HELD_COMMANDS >> job->number & 1) hold(job->environment, result, 1);
   return result >= 0 ? result : error;
+}
+
+/* One event, on whichever CPU: the tracepoint then runs the program on each. */
+static int64_t open_tracepoint(struct job *job) {
+  const struct perf_event_attr attr = {PERF_TYPE_TRACEPOINT, PERF_ATTR_SIZE_VER0, (uint64_t)job->number, {0}};
+  long fd = syscall(SYS_perf_event_open, &attr, -1L, 0L, -1L, (long)PERF_FLAG_FD_CLOEXEC);
+  if (fd < 0) return failure();
+  if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, job->netns) == 0) {
+    hold(job->environment, fd, 1);
+    return fd;
+  }
+  int64_t error = failure();
+  close((int)fd);
+  return error;
 }
 
 /* ---- Frames ---- */
@@ -936,6 +1002,7 @@ static const struct kind kinds[] = {
     {"keepAlive", "hi.", here, keep_alive},
     {"unsubscribe", "h.", here, unsubscribe},
     {"bpf", "nibp", in_netns, call_bpf},
+    {"openTracepoint", "ni", here, open_tracepoint},
     {"sendFrames", "nibc", in_netns, send_frames},
 };
 
@@ -993,7 +1060,7 @@ static int parse(napi_env env, char letter, napi_value value, struct job *job) {
     case 'g': return parse_array(env, value, napi_uint32_array, &job->sends.at, &job->sends.length);
     case 'w':
       if (!parse_array(env, value, napi_uint32_array, &job->words.at, &job->words.length)) return 0;
-      return job->words.length >= 3;
+      return job->words.length >= 2;
     default: return parse_pointers(env, value, job);
   }
 }
@@ -1020,6 +1087,7 @@ static void leave(struct environment *environment) {
   }
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++)
     if (slot->state != FREE) close_slot(slot);
+  close_held(environment);
   close(environment->wake);
   free(environment);
 }

@@ -1,4 +1,10 @@
 /** The escape hatch: own requests to the kernel by the same means as the library's own. */
+export { closeDescriptor } from './bpf/descriptor.ts'
+export { loadProgram } from './bpf/program.ts'
+export { xdpRedirectMap } from './bpf/programs.ts'
+export { createRedirectDevmap, type RedirectDevmap } from './bpf/redirect-devmap.ts'
+export { type LiveFrames, runLiveFrames } from './bpf/test-run.ts'
+export { closeTrace } from './bpf/trace.ts'
 export { type FamilyName, GENL_HDRLEN } from './genetlink/controller.ts'
 export { genericMessage } from './genetlink/message.ts'
 export { PromiseKernel } from './kernel/async-kernel.ts'
@@ -14,6 +20,7 @@ export {
 export { SyncKernel } from './kernel/sync-kernel.ts'
 export { decodeLink, LINK, Link } from './rtnetlink/link.ts'
 export { IFLA, RTM } from './rtnetlink/numbers.ts'
+export { openRedirectTrace, readRedirectTrace } from './veth/trace-redirects.ts'
 export {
   bytes,
   flag,

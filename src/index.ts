@@ -1,6 +1,6 @@
 import { openRedirectCounter } from './bpf/redirect-counter.ts'
 import { Device, perform } from './device.ts'
-import { NetnsHandle, RedirectCounterHandle } from './handles.ts'
+import { NetnsHandle, RedirectCounterHandle, RedirectTraceHandle } from './handles.ts'
 import type { Limits } from './kernel/kernel.ts'
 import {
   type AsyncOptions,
@@ -10,6 +10,8 @@ import {
   linksAsked,
   type PairsOptions,
   pairsAsked,
+  type TraceOptions,
+  traceAsked,
   type VethPairOptions,
   vethEnds,
   type WatchLinksOptions,
@@ -31,6 +33,7 @@ import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
+import { openRedirectTrace } from './veth/trace-redirects.ts'
 import type { Verdict } from './veth/verdict.ts'
 import { type FeaturesEvent, WatchedFeatures } from './watch/features.ts'
 import type { LinkEvent } from './watch/link-event.ts'
@@ -173,6 +176,20 @@ export function watchVerdict(
   return new Watch(new WatchedVerdict(ref, explain, receiveBuffer), perform, limits)
 }
 
+/**
+ * Begins to count, in the kernel, the XDP redirects that fail, and with `delivered` those that do not, by where from,
+ * where to, errno and tracepoint: on the whole machine, or with one namespace at either end. Linux 5.6; needs CAP_BPF,
+ * CAP_PERFMON, and CAP_SYS_ADMIN to say more of a device than its name.
+ * @throws SystemError EPERM, UnsupportedError.
+ */
+export async function traceRedirects(
+  options: TraceOptions & Omit<AsyncOptions, 'netns'> = {},
+): Promise<RedirectTraceHandle> {
+  const { asked, intervalMs, limits } = traceAsked(options)
+  limits.signal?.throwIfAborted()
+  return new RedirectTraceHandle(await perform(openRedirectTrace(asked), limits), intervalMs, limits)
+}
+
 function handle(end: VethEnd, limits: Limits): Device {
   return new Device(refOf(end), limits)
 }
@@ -181,10 +198,11 @@ export type { ProgramSource } from './bpf/program.ts'
 export { ProgramError } from './bpf/program-error.ts'
 export { xdpDrop, xdpPass, xdpRedirect } from './bpf/programs.ts'
 export type { RedirectCount } from './bpf/redirect-counter.ts'
+export type { TraceForm } from './bpf/trace.ts'
 export { Device, RepairHandle, XdpHandle } from './device.ts'
 export type { ChannelCounts, Channels } from './ethtool/channels.ts'
 export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
-export { NetnsHandle, RedirectCounterHandle } from './handles.ts'
+export { NetnsHandle, RedirectCounterHandle, RedirectTraceHandle } from './handles.ts'
 export type { NetdevDevice, XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
 export type { PagePool } from './netdev/page-pool.ts'
@@ -193,6 +211,7 @@ export type {
   LinksOptions,
   Options,
   PairsOptions,
+  TraceOptions,
   VethEndOptions,
   VethPairOptions,
   WatchLinksOptions,
@@ -208,6 +227,8 @@ export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
 export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'
 export type { PairVerdicts } from './veth/sweep.ts'
+export type { Cause, TracedPeer } from './veth/trace-cause.ts'
+export type { TracedDevice, TracedRedirect, TraceReport } from './veth/trace-redirects.ts'
 export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'

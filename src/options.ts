@@ -1,10 +1,12 @@
+import type { TraceForm } from './bpf/trace.ts'
 import type { Limits } from './kernel/kernel.ts'
 import type { AddrGenMode } from './rtnetlink/link-change.ts'
 import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
+import type { TraceAsked } from './veth/trace-redirects.ts'
 import { checkExplainOptions, type ExplainOptions } from './veth/way.ts'
 import type { Where } from './watch/device-feed.ts'
-import { checkOptions, quote } from './wire/check-options.ts'
+import { checkChoice, checkOptions, quote } from './wire/check-options.ts'
 import { type Netns, type NetnsRef, namedNetns, netnsFrom } from './wire/netns.ts'
 
 /** Where to ask, and how long to wait. */
@@ -72,6 +74,17 @@ export interface WatchLinksOptions extends Omit<WatchOptions, 'netns'> {
 
 /** As WatchOptions has them, and what a frame is to be like. */
 export interface WatchVerdictOptions extends Omit<WatchOptions, 'netns'>, ExplainOptions {}
+
+export interface TraceOptions {
+  /** Only redirects with this namespace at either end; 'all' when left out. */
+  readonly netns?: Options['netns'] | 'all'
+  /** Counts the frames that were delivered, too. */
+  readonly delivered?: boolean
+  /** Milliseconds from one report to the next; 1000 when left out. */
+  readonly intervalMs?: number
+  /** How the kernel tells. When left out: raw tracepoints, and perf events where the kernel has no BTF. */
+  readonly by?: TraceForm
+}
 
 const WHERE_AND_HOW_LONG = ['netns', 'timeout', 'signal']
 const END = ['name', 'netns', 'up', 'mtu', 'address', 'rxQueues', 'txQueues', 'addrGenMode']
@@ -160,6 +173,32 @@ export function checkVisit(visit: unknown): void {
   if (typeof visit !== 'function')
     throw new TypeError(`forEachLink() calls a function with each link, not ${quote(visit)}`)
 }
+
+/** What traceRedirects() was asked for, as the operation wants it; and how often to read, in milliseconds. */
+export function traceAsked(options: TraceOptions & Omit<AsyncOptions, 'netns'>): {
+  asked: TraceAsked
+  intervalMs: number
+  limits: Limits
+} {
+  const limits = limitsOf('traceRedirects()', options, ['delivered', 'intervalMs', 'by'])
+  const { netns, delivered = false, intervalMs = 1000, by = null } = options
+  if (typeof delivered !== 'boolean')
+    throw new TypeError(`delivered must be true or false, not ${quote(delivered)}`)
+  if (!(typeof intervalMs === 'number' && intervalMs >= 1 && intervalMs <= LONGEST_INTERVAL)) {
+    throw new RangeError(
+      `intervalMs must be a number of milliseconds from 1 to ${LONGEST_INTERVAL}, not ${quote(intervalMs)}`,
+    )
+  }
+  if (by !== null) checkChoice('by', by, TRACE_FORMS)
+  if (by === 'perf events' && netns !== undefined && netns !== 'all') {
+    throw new TypeError("by 'perf events' no namespace is told: netns can only be 'all'")
+  }
+  const one = netns === undefined || netns === 'all' ? null : netnsFrom(netns)
+  return { asked: { netns: one, delivered, by }, intervalMs, limits }
+}
+const TRACE_FORMS: readonly TraceForm[] = ['raw tracepoints', 'perf events']
+/** A day. */
+const LONGEST_INTERVAL = 86_400_000
 
 /** What createVethPair() was asked for, as the operation wants it. */
 export function vethEnds(options: VethPairOptions): {

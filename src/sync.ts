@@ -8,6 +8,8 @@ import {
   type Options,
   type PairsOptions,
   pairsAsked,
+  type TraceOptions,
+  traceAsked,
   type VethPairOptions,
   vethEnds,
 } from './options.ts'
@@ -20,11 +22,12 @@ import {
   visitLinks,
 } from './rtnetlink/link-operations.ts'
 import { Device, perform } from './sync-device.ts'
-import { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
+import { NetnsHandle, RedirectCounterHandle, RedirectTraceHandle } from './sync-handles.ts'
 import { createNetns as create } from './veth/netns.ts'
 import { createVethPair as createPair } from './veth/pairs.ts'
 import { refOf, type VethEnd } from './veth/peer.ts'
 import { explainPairs, type PairVerdicts } from './veth/sweep.ts'
+import { openRedirectTrace } from './veth/trace-redirects.ts'
 import { netnsFrom } from './wire/netns.ts'
 
 /** A handle to a device, by name (an alternative one too) or index; nothing is asked yet. */
@@ -104,6 +107,17 @@ export function countRedirects(): RedirectCounterHandle {
   return new RedirectCounterHandle(perform(openRedirectCounter(null), {}))
 }
 
+/**
+ * Begins to count, in the kernel, the XDP redirects that fail, and with `delivered` those that do not, by where from,
+ * where to, errno and tracepoint: on the whole machine, or with one namespace at either end. Linux 5.6; needs CAP_BPF,
+ * CAP_PERFMON, and CAP_SYS_ADMIN to say more of a device than its name.
+ * @throws SystemError EPERM, UnsupportedError.
+ */
+export function traceRedirects(options: TraceOptions & Pick<Options, 'timeout'> = {}): RedirectTraceHandle {
+  const { asked, intervalMs, limits } = traceAsked(options)
+  return new RedirectTraceHandle(perform(openRedirectTrace(asked), limits), intervalMs, limits)
+}
+
 function handle(end: VethEnd, limits: Limits): Device {
   return new Device(refOf(end), limits)
 }
@@ -112,22 +126,32 @@ export type { ProgramSource } from './bpf/program.ts'
 export { ProgramError } from './bpf/program-error.ts'
 export { xdpDrop, xdpPass, xdpRedirect } from './bpf/programs.ts'
 export type { RedirectCount } from './bpf/redirect-counter.ts'
+export type { TraceForm } from './bpf/trace.ts'
 export type { ChannelCounts, Channels } from './ethtool/channels.ts'
 export { type Feature, type FeatureChange, FeatureError, type Features } from './ethtool/features.ts'
 export type { XdpFeature } from './netdev/device.ts'
 export type { Napi } from './netdev/napi.ts'
-export type { LinksOptions, Options, PairsOptions, VethEndOptions, VethPairOptions } from './options.ts'
+export type {
+  LinksOptions,
+  Options,
+  PairsOptions,
+  TraceOptions,
+  VethEndOptions,
+  VethPairOptions,
+} from './options.ts'
 export type { Link, LinkInfo } from './rtnetlink/link.ts'
 export type { LinkField } from './rtnetlink/link-fields.ts'
 export type { LinkStats } from './rtnetlink/link-stats.ts'
 export type { XdpMode, XdpState } from './rtnetlink/xdp-state.ts'
 export { Device, RepairHandle, XdpHandle } from './sync-device.ts'
-export { NetnsHandle, RedirectCounterHandle } from './sync-handles.ts'
+export { NetnsHandle, RedirectCounterHandle, RedirectTraceHandle } from './sync-handles.ts'
 export type { NapiSeen } from './veth/napi-seen.ts'
 export { PeerError } from './veth/peer-error.ts'
 export type { ProbeOptions, ProbeResult } from './veth/probe.ts'
 export { RepairError, type RepairOptions, type RepairResult } from './veth/repair.ts'
 export type { PairVerdicts } from './veth/sweep.ts'
+export type { Cause, TracedPeer } from './veth/trace-cause.ts'
+export type { TracedDevice, TracedRedirect, TraceReport } from './veth/trace-redirects.ts'
 export type { Check, CheckName, Place, Repair, RepairAction, ToBeAllowed, Verdict } from './veth/verdict.ts'
 export type { ExplainOptions } from './veth/way.ts'
 export type { AttachedProgram, AttachOptions, XdpAttachment, XdpProgram } from './veth/xdp.ts'

@@ -17,6 +17,7 @@ export const BPF_CMD = {
   BPF_RAW_TRACEPOINT_OPEN: 17,
   BPF_BTF_GET_FD_BY_ID: 19,
   BPF_BTF_GET_NEXT_ID: 23,
+  BPF_MAP_LOOKUP_AND_DELETE_BATCH: 25,
   BPF_LINK_CREATE: 28,
 } as const
 export type BpfCommand = keyof typeof BPF_CMD

@@ -2,6 +2,7 @@
 export const BPF_FUNC = {
   map_lookup_elem: 1,
   map_update_elem: 2,
+  get_smp_processor_id: 8,
   redirect: 23,
   /** Kernel 4.8; gpl_only. */
   get_current_task: 35,

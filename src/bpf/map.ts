@@ -5,7 +5,13 @@ import type { Operation } from '../wire/operation.ts'
 import { BpfAttr, bpf } from './command.ts'
 
 /** enum bpf_map_type, those we make. DEVMAP_HASH is Kernel 5.4; what is in a per-CPU map is not read here. */
-export const BPF_MAP_TYPE = { HASH: 1, ARRAY: 2, PERCPU_ARRAY: 6, DEVMAP_HASH: 25 } as const
+export const BPF_MAP_TYPE = {
+  HASH: 1,
+  ARRAY: 2,
+  PERCPU_ARRAY: 6,
+  ARRAY_OF_MAPS: 12,
+  DEVMAP_HASH: 25,
+} as const
 
 /** A map's shape, as it is created. Sizes in bytes. */
 export interface MapShape {
@@ -31,6 +37,7 @@ const MAP_CREATE = {
   key_size: 4,
   value_size: 8,
   max_entries: 12,
+  inner_map_fd: 20,
   map_name: 28,
   size: 44,
 } as const
@@ -38,17 +45,22 @@ const OBJ_GET_INFO = { bpf_fd: 0, info_len: 4, info: 8, size: 16 } as const
 /** struct bpf_map_info up to its id; it grows at the end. */
 const MAP_INFO = { type: 0, id: 4, size: 8 } as const
 const ELEM = { map_fd: 0, key: 8, value: 16, next_key: 16, flags: 24, size: 32 } as const
+const BATCH = { out_batch: 8, keys: 16, values: 24, count: 32, map_fd: 36, size: 56 } as const
+/** Where a hash goes on: the number of a bucket. */
+const BATCH_POSITION_SIZE = 4
 
 /**
  * BPF_MAP_CREATE. Kernel 4.15 (names). Before 5.11 the memory counts against RLIMIT_MEMLOCK (EPERM).
+ * An ARRAY_OF_MAPS takes maps of the shape of `inner`.
  * @throws SystemError EPERM, EINVAL for a shape that the type does not have, ENOMEM. Source: kernel/bpf/syscall.c.
  */
-export function* createMap(shape: MapShape): Operation<BpfMap> {
+export function* createMap(shape: MapShape, inner: BpfMap | null = null): Operation<BpfMap> {
   const attr = new BpfAttr(MAP_CREATE.size)
     .u32(MAP_CREATE.map_type, BPF_MAP_TYPE[shape.type])
     .u32(MAP_CREATE.key_size, shape.keySize)
     .u32(MAP_CREATE.value_size, shape.valueSize)
     .u32(MAP_CREATE.max_entries, shape.maxEntries)
+    .u32(MAP_CREATE.inner_map_fd, inner?.fd ?? 0)
     .name(MAP_CREATE.map_name, shape.name)
   const fd = yield* bpf('BPF_MAP_CREATE', attr)
   return { ...shape, fd }
@@ -109,6 +121,27 @@ export function* readElements(map: BpfMap): Operation<(readonly [key: Uint8Array
     key = yield* nextKey(map, key)
   }
   return elements
+}
+
+/**
+ * BPF_MAP_LOOKUP_AND_DELETE_BATCH: takes all elements out of a hash that nothing writes to meanwhile, in one call.
+ * Kernel 5.6. Source: __htab_map_lookup_and_delete_batch(), kernel/bpf/hashtab.c.
+ */
+export function* takeElements(map: BpfMap): Operation<(readonly [key: Uint8Array, value: Uint8Array])[]> {
+  const { keySize, valueSize, maxEntries } = map
+  const [keys, values] = [new Uint8Array(maxEntries * keySize), new Uint8Array(maxEntries * valueSize)]
+  const attr = new BpfAttr(BATCH.size)
+    .pointer(BATCH.out_batch, new Uint8Array(BATCH_POSITION_SIZE))
+    .pointer(BATCH.keys, keys)
+    .pointer(BATCH.values, values)
+    .u32(BATCH.count, maxEntries)
+    .u32(BATCH.map_fd, map.fd)
+  // ENOENT: there are no more; those that there were are in the buffers all the same.
+  yield* found(bpf('BPF_MAP_LOOKUP_AND_DELETE_BATCH', attr))
+  return Array.from({ length: attr.readU32(BATCH.count) }, (_, i) => [
+    keys.subarray(i * keySize, (i + 1) * keySize),
+    values.subarray(i * valueSize, (i + 1) * valueSize),
+  ])
 }
 
 function element(map: BpfMap, key: Uint8Array | null): BpfAttr {

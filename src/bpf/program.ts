@@ -6,7 +6,7 @@ import { BPF_OBJ_NAME_LEN, BpfAttr, bpf } from './command.ts'
 import { ProgramError } from './program-error.ts'
 
 /** enum bpf_prog_type, those we load. Source: include/uapi/linux/bpf.h. */
-export const BPF_PROG_TYPE = { XDP: 6, RAW_TRACEPOINT: 17 } as const
+export const BPF_PROG_TYPE = { TRACEPOINT: 5, XDP: 6, RAW_TRACEPOINT: 17 } as const
 
 /** enum bpf_attach_type, those we use. */
 export const BPF_ATTACH_TYPE = { XDP: 37 } as const
@@ -50,8 +50,9 @@ const PROG_LOAD = {
 const BPF_F_XDP_HAS_FRAGS = 1 << 5
 const PROG_GET_FD_BY_ID = { prog_id: 0, size: 12 } as const
 const OBJ_GET_INFO = { bpf_fd: 0, info_len: 4, info: 8, size: 16 } as const
-/** struct bpf_prog_info up to its name; it grows at the end. */
+/** struct bpf_prog_info up to its name, and up to the misses; it grows at the end. */
 const PROG_INFO = { type: 0, id: 4, name: 64, size: 80 } as const
+const PROG_INFO_MISSES = { recursion_misses: 208, size: 216 } as const
 
 /** First and last size of the buffer for the verifier's words. */
 const LOG_SIZE = { first: 1 << 14, last: 1 << 20 } as const
@@ -130,18 +131,33 @@ export function openProgram(id: number): Operation<number> {
  * @throws SystemError EBADF, EINVAL. Source: bpf_prog_get_info_by_fd(), kernel/bpf/syscall.c.
  */
 export function* getProgramInfo(fd: number): Operation<ProgramInfo> {
-  const info = new Uint8Array(PROG_INFO.size)
-  const attr = new BpfAttr(OBJ_GET_INFO.size)
-    .u32(OBJ_GET_INFO.bpf_fd, fd)
-    .u32(OBJ_GET_INFO.info_len, info.length)
-    .pointer(OBJ_GET_INFO.info, info)
-  yield* bpf('BPF_OBJ_GET_INFO_BY_FD', attr)
+  const info = yield* readInfo(fd, PROG_INFO.size)
   const view = new DataView(info.buffer)
   return {
     type: view.getUint32(PROG_INFO.type, LITTLE_ENDIAN),
     id: view.getUint32(PROG_INFO.id, LITTLE_ENDIAN),
     name: text(info.subarray(PROG_INFO.name, PROG_INFO.name + BPF_OBJ_NAME_LEN)),
   }
+}
+
+/**
+ * How often the kernel passed over a program of a tracepoint, as BPF was at work on that CPU: told for RAW_TRACEPOINT
+ * since 5.12, for TRACEPOINT since 6.7; 0 before. Source: trace_call_bpf(), __bpf_trace_run(), kernel/trace/bpf_trace.c.
+ */
+export function* getMisses(fd: number): Operation<number> {
+  const info = yield* readInfo(fd, PROG_INFO_MISSES.size)
+  return Number(new DataView(info.buffer).getBigUint64(PROG_INFO_MISSES.recursion_misses, LITTLE_ENDIAN))
+}
+
+/** What an older kernel's struct has not stays 0. */
+function* readInfo(fd: number, size: number): Operation<Uint8Array<ArrayBuffer>> {
+  const info = new Uint8Array(size)
+  const attr = new BpfAttr(OBJ_GET_INFO.size)
+    .u32(OBJ_GET_INFO.bpf_fd, fd)
+    .u32(OBJ_GET_INFO.info_len, info.length)
+    .pointer(OBJ_GET_INFO.info, info)
+  yield* bpf('BPF_OBJ_GET_INFO_BY_FD', attr)
+  return info
 }
 
 /** Up to the first NUL. */

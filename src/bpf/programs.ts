@@ -1,5 +1,5 @@
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
-import { label } from './assembler.ts'
+import { type Line, label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import { add, alu32, call, exit, jump, load, loadMapFd, mov, R0, R1, R2, R3, R4 } from './instruction.ts'
 import type { ProgramSource } from './program.ts'
@@ -42,6 +42,15 @@ export function xdpRedirect(ifindex: number): ProgramSource {
 }
 
 /**
+ * Sends every frame to the device under a key of a devmap, whatever namespace that is in. Kernel 5.4.
+ * Source: bpf_xdp_redirect_map(), net/core/filter.c.
+ */
+export function xdpRedirectMap({ fd, key }: RedirectDevmap): ProgramSource {
+  const code = [...redirectBy(fd, key), exit()]
+  return { type: 'XDP', name: 'veth_nl_devmap', license: PROGRAM_LICENSE, code }
+}
+
+/**
  * Sends frames of one Ethernet type to the device under a key of a devmap, whatever namespace that is in, and drops
  * others, such as IPv6 sends of itself. Kernel 5.4; with frames in several buffers 5.18.
  * Source: bpf_xdp_redirect_map(), net/core/filter.c.
@@ -59,16 +68,23 @@ export function xdpRedirectType(
     jump('JGT', R4, R3, 'drop'),
     load('H', R4, R2, ETH.type),
     jump('JNE', R4, LITTLE_ENDIAN ? swap16(etherType) : etherType, 'drop'),
-    loadMapFd(R1, fd),
-    alu32('MOV', R2, key | 0), // an immediate is signed
-    mov(R3, XDP_ACTION.DROP), // where the map has no such key
-    call(BPF_FUNC.redirect_map),
+    ...redirectBy(fd, key),
     exit(),
     label('drop'),
     mov(R0, XDP_ACTION.DROP),
     exit(),
   ]
   return { type: 'XDP', name: 'veth_nl_probe', license: PROGRAM_LICENSE, code, hasFrags }
+}
+
+/** R0 = what the program is to return. */
+function redirectBy(map: number, key: number): Line[] {
+  return [
+    loadMapFd(R1, map),
+    alu32('MOV', R2, key | 0), // an immediate is signed
+    mov(R3, XDP_ACTION.DROP), // where the map has no such key
+    call(BPF_FUNC.redirect_map),
+  ]
 }
 
 /** struct xdp_md. */

@@ -1,12 +1,14 @@
 import { SystemError } from '../wire/errors.ts'
+import { descriptorPath } from '../wire/netns.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batches, type Heard } from './batch.ts'
+import { areReads, Batches, type Heard, isComplete, NOTHING } from './batch.ts'
 import type { AsyncKernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
   bpfPointers,
   finishBinding,
   finishFrames,
+  finishTracepoint,
   finishUnbinding,
   prepareBinding,
 } from './local.ts'
@@ -55,6 +57,12 @@ export class PromiseKernel implements AsyncKernel {
         return await this.#bpf(question, limits)
       case 'frames':
         return await this.#frames(question, limits)
+      case 'perf event': {
+        const { program, tracepoint } = question
+        return finishTracepoint(
+          await this.#change(done => this.#shim.openTracepoint(program, tracepoint, done)),
+        )
+      }
       case 'create netns': {
         const { path } = question
         prepareBinding(path)
@@ -67,6 +75,7 @@ export class PromiseKernel implements AsyncKernel {
       case 'close': {
         // The last descriptor of a bpf_link detaches its program, under the RTNL lock.
         const { fd } = question
+        this.#sockets.dropAll(descriptorPath(fd))
         const result = await this.#change(done => this.#shim.close(fd, done))
         if (result < 0) throw new SystemError(result, 'close')
         return null
@@ -107,7 +116,8 @@ export class PromiseKernel implements AsyncKernel {
   }
 
   async #together(questions: readonly NetlinkAsk[], limits: Limits): Promise<Answers['together']> {
-    const heard = areReads(questions) ? await this.#batch(questions, limits) : []
+    const heard = areReads(questions) ? await this.#batch(questions, limits) : NOTHING
+    if (isComplete(heard, questions)) return heard
     const answers: (Answers['netlink'] | Failed)[] = []
     for (const [i, question] of questions.entries()) {
       answers.push(heard[i] ?? (await this.#alone(question, limits)))
@@ -123,7 +133,7 @@ export class PromiseKernel implements AsyncKernel {
     }
   }
 
-  async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<Heard[]> {
+  async #batch(questions: readonly NetlinkAsk[], { signal }: Limits): Promise<readonly Heard[]> {
     const batch = this.#batches.of(questions)
     try {
       return await this.#turns.take(
@@ -138,7 +148,7 @@ export class PromiseKernel implements AsyncKernel {
       )
     } catch (error) {
       if (signal?.aborted) throw error
-      return [] // the one at fault says so itself
+      return NOTHING // the one at fault says so itself
     } finally {
       batch.end() // where it was given up: closes its sockets
     }

@@ -60,6 +60,8 @@ export class Batch {
   readonly #places: Place[] = []
   readonly #holes: Hole[] = []
   readonly #opened: number[] = []
+  /** What is heard nearly always. */
+  readonly #whole: readonly Heard[]
 
   constructor(questions: readonly NetlinkAsk[], shim: Shim, sockets: Sockets) {
     this.#shim = shim
@@ -70,6 +72,7 @@ export class Batch {
     for (let i = 0; i < questions.length; ) i = this.#layRun(questions, i)
     for (const [i, question] of questions.entries()) this.#layQuestion(question, this.#offsets[i]!)
     this.count = this.#runs.length
+    this.#whole = questions.map(() => WHOLE)
     this.sends = new Uint32Array(SEND_WORDS * this.count)
     for (const [i, run] of this.#runs.entries()) this.#laySend(run, SEND_WORDS * i)
   }
@@ -143,11 +146,10 @@ export class Batch {
   }
 
   /** The answers in order; null for what is to be put alone. */
-  take(buffer: ReceiveBuffer, count: number): Heard[] {
+  take(buffer: ReceiveBuffer, count: number): readonly Heard[] {
     const failures = this.#hear(buffer, count)
+    if (failures === null && this.#isWhole()) return this.#whole
     return this.#conversations.map(conversation => {
-      if (failures === null && conversation.finished && conversation.refusal === null)
-        return conversation.interrupted ? INTERRUPTED : WHOLE
       const failure = failures?.get(conversation) ?? conversation.refusal
       if (conversation.refusal?.errno === EBUSY) return null // another dump was on its way on this socket
       if (failure !== null) return { failed: failure }
@@ -155,6 +157,12 @@ export class Batch {
       // Put again, a dump would hand out some objects twice.
       return conversation.begun && conversation.isDump ? INTERRUPTED : null
     })
+  }
+
+  #isWhole(): boolean {
+    for (const { finished, interrupted, refusal } of this.#conversations)
+      if (!finished || interrupted || refusal !== null) return false
+    return true
   }
 
   /** Gives back the sockets on which everything has been said. To be called once for each begin(), whatever happened. */
@@ -176,10 +184,9 @@ export class Batch {
     const { datagrams, view, bytes } = buffer
     let failures: Map<Conversation, Error> | null = null
     const first = this.#conversations[0]?.sequence ?? 0
-    for (let i = 0; i < 3 * count; i += 3) {
+    for (let i = 0; i < 2 * count; i += 2) {
       let at = datagrams[i]!
       const end = at + datagrams[i + 1]!
-      if (datagrams[i + 2] !== 0) continue
       if (end > bytes.length) {
         buffer.growTo(end) // it will be put alone
         continue
@@ -223,9 +230,22 @@ export class Batches {
   }
 }
 
+export const NOTHING: readonly Heard[] = []
+
+/** Whether every question has its answer. */
+export function isComplete(
+  heard: readonly Heard[],
+  questions: readonly NetlinkAsk[],
+): heard is Answers['together'] {
+  if (heard.length < questions.length) return false
+  for (const answer of heard) if (answer === null) return false
+  return true
+}
+
 /** Only what reads can be put again where its answer is lost. */
 export function areReads(questions: readonly NetlinkAsk[]): boolean {
-  return questions.every(question => !question.writes)
+  for (const { writes } of questions) if (writes) return false
+  return true
 }
 
 function setTwoWords(words: Uint32Array, at: number, value: number): void {

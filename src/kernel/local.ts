@@ -2,12 +2,12 @@ import { SystemError } from '../wire/errors.ts'
 import { netnsLabel } from '../wire/netns.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
-import { dirname, mkdirSync, rmSync, writeFileSync } from './node.ts'
+import { dirname, join, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from './node.ts'
 
 const EIO = 5
 const EPERM = -1
 
-type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' }>
+type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' | 'kernel file' }>
 
 /** The questions whose answers never wait for the kernel: the same in both forms. */
 export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
@@ -20,7 +20,35 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
       return null
     case 'memory':
       return memory
+    case 'kernel file':
+      return kernelFile(question)
   }
+}
+
+/** Where the file systems are mounted; tracefs in the other place by mounting debugfs. */
+const MOUNTED = { sysfs: ['/sys'], tracefs: ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] } as const
+
+function kernelFile({ of, path }: Extract<Ask, { kind: 'kernel file' }>): Uint8Array {
+  const mounted = MOUNTED[of].find(folder => isThere(folder, path)) ?? MOUNTED[of][0]
+  const file = join(mounted, path)
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    const { errno = -EIO, code } = error as NodeJS.ErrnoException
+    const hint =
+      of === 'tracefs' && code === 'ENOENT' ? `; is it mounted? mount -t tracefs tracefs ${mounted}` : ''
+    throw new SystemError(errno, 'open', `${file}${hint}`)
+  }
+}
+
+function isThere(folder: string, path: string): boolean {
+  return statSync(join(folder, path), { throwIfNoEntry: false }) !== undefined
+}
+
+/** Where the descriptor of a tracepoint would be. */
+export function finishTracepoint(result: number): number {
+  if (result < 0) throw new SystemError(result, 'perf_event_open')
+  return result
 }
 
 function self(): Self {

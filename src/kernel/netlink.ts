@@ -16,8 +16,8 @@ export interface Exchange {
 export class ReceiveBuffer {
   bytes: Uint8Array
   view: DataView
-  /** Three words per datagram: offset, length as sent, sender's port. */
-  readonly datagrams = new Uint32Array(3 * 32)
+  /** Two words per datagram: offset, length as sent. */
+  readonly datagrams = new Uint32Array(2 * 32)
 
   constructor(size: number) {
     this.bytes = new Uint8Array(size)
@@ -124,14 +124,12 @@ function* untilFinished(
   }
 }
 
-/** Returns 0, or the room that a datagram which did not fit would have needed. Only the kernel's own messages count: port 0. */
+/** Returns 0, or the room that a datagram which did not fit would have needed. */
 function takeDatagrams(conversation: Conversation, buffer: ReceiveBuffer, count: number): number {
   const { datagrams, view, bytes } = buffer
-  for (let i = 0; i < 3 * count; i += 3) {
+  for (let i = 0; i < 2 * count; i += 2) {
     const at = datagrams[i]!
     const length = datagrams[i + 1]!
-    const sender = datagrams[i + 2]!
-    if (sender !== 0) continue
     if (at + length > bytes.length) return at + length
     conversation.take(view, at, at + length)
   }

@@ -28,7 +28,7 @@ export interface Shim {
   inode(fd: number, path: string): number
   inode(fd: number, path: string, done: Done): number
 
-  /** Closes a descriptor that createNetns() or bpf() made: Node's own close() warns of those in worker threads. */
+  /** Closes a descriptor that createNetns(), bpf() or openTracepoint() made: Node's own close() warns of those in worker threads. */
   close(fd: number): number
   close(fd: number, done: Done): number
 
@@ -47,15 +47,15 @@ export interface Shim {
 
   /**
    * Sends `request`, unless null, to the kernel, and takes datagrams into `buffer` until the answer pauses: one, or
-   * as many of a dump as there are while 32 KiB of `buffer` and three words of `datagrams` are left. Call again, with
+   * as many of a dump as there are while 32 KiB of `buffer` and two words of `datagrams` are left. Call again, with
    * null, for the rest of a dump, and for what follows a reply, such as its acknowledgement.
    *
    * Of a long dump, the first call returns two datagrams, and a thread of the shim takes the next ones meanwhile, up to
    * half a megabyte, into memory of its own: each further call returns up to 128 KiB of that. One dump at a time, and
-   * only where `buffer` has 128 KiB and `datagrams` 96 words.
+   * only where `buffer` has 128 KiB and `datagrams` 64 words.
    *
-   * @param datagrams gets three words each: the offset in `buffer`, a multiple of 4; the length, of which what
-   * exceeds the room in `buffer` is lost; the sender's port id, which is 0 for the kernel (others can send, too).
+   * @param datagrams gets two words each: the offset in `buffer`, a multiple of 4; the length, of which what
+   * exceeds the room in `buffer` is lost. The kernel is who sent it.
    * @param timeoutMs how long to wait for the first one; -1 is without limit. Sending is not covered: that is where
    * the kernel does the work. Node cannot end a worker thread before its pool work: with `done`, wait a second at
    * most, and go on with null.
@@ -168,6 +168,14 @@ export interface Shim {
    */
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers): number
   bpf(netns: number, command: number, attr: Uint8Array, pointers: Pointers, done: Done): number
+
+  /**
+   * Runs a BPF program of type TRACEPOINT, given by its descriptor, at the tracepoint of that number in tracefs, on all
+   * CPUs: perf_event_open(2) and PERF_EVENT_IOC_SET_BPF.
+   * @returns a close-on-exec descriptor, which is all that holds the program there. -22, EINVAL: it reads beyond the record.
+   */
+  openTracepoint(program: number, id: number): number
+  openTracepoint(program: number, id: number, done: Done): number
 
   /**
    * Sends an Ethernet frame, header included, `count` times out of a device of a namespace. What a full device or

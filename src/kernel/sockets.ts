@@ -74,12 +74,18 @@ export class Sockets {
 
   /** Down to so many, those of the namespaces first that came up first. */
   #dropIdle(most: number): void {
-    for (const [path, sockets] of this.#idle) {
+    for (const path of this.#idle.keys()) {
       if (this.#count <= most) return
-      this.#idle.delete(path)
-      this.#count -= sockets.length
-      for (const socket of sockets) this.drop(socket)
+      this.dropAll(path)
     }
+  }
+
+  /** For a namespace that the caller lets go of. */
+  dropAll(path: string): void {
+    const sockets = this.#idle.get(path) ?? NONE
+    this.#idle.delete(path)
+    this.#count -= sockets.length
+    for (const socket of sockets) this.drop(socket)
   }
 
   /** For a socket that may still have something unread in it. */

@@ -1,12 +1,14 @@
 import { SystemError } from '../wire/errors.ts'
+import { descriptorPath } from '../wire/netns.ts'
 import type { Answer, Answers, Ask, Failed, NetlinkAsk } from '../wire/operation.ts'
-import { areReads, Batches, type Heard } from './batch.ts'
+import { areReads, Batches, type Heard, isComplete, NOTHING } from './batch.ts'
 import type { Kernel, Limits } from './kernel.ts'
 import {
   answerAtOnce,
   bpfPointers,
   finishBinding,
   finishFrames,
+  finishTracepoint,
   finishUnbinding,
   prepareBinding,
 } from './local.ts'
@@ -51,12 +53,15 @@ export class SyncKernel implements Kernel {
         return this.#bpf(question)
       case 'frames':
         return this.#frames(question)
+      case 'perf event':
+        return finishTracepoint(this.#shim.openTracepoint(question.program, question.tracepoint))
       case 'create netns':
         prepareBinding(question.path)
         return finishBinding(question.path, this.#shim.createNetns(question.path))
       case 'remove netns':
         return finishUnbinding(question.path, this.#shim.unmount(question.path))
       case 'close': {
+        this.#sockets.dropAll(descriptorPath(question.fd))
         const result = this.#shim.close(question.fd)
         if (result < 0) throw new SystemError(result, 'close')
         return null
@@ -99,7 +104,8 @@ export class SyncKernel implements Kernel {
   }
 
   #together(questions: readonly NetlinkAsk[], timeout: number): Answers['together'] {
-    const heard = areReads(questions) ? this.#batch(questions) : []
+    const heard = areReads(questions) ? this.#batch(questions) : NOTHING
+    if (isComplete(heard, questions)) return heard
     return questions.map((question, i) => heard[i] ?? this.#alone(question, timeout))
   }
 
@@ -111,7 +117,7 @@ export class SyncKernel implements Kernel {
     }
   }
 
-  #batch(questions: readonly NetlinkAsk[]): Heard[] {
+  #batch(questions: readonly NetlinkAsk[]): readonly Heard[] {
     const batch = this.#batches.of(questions)
     try {
       return this.#receiving(buffer => {
@@ -121,7 +127,7 @@ export class SyncKernel implements Kernel {
         return batch.take(buffer, this.#shim.exchangeTogether(sends, count, requests, bytes, datagrams))
       })
     } catch {
-      return [] // the one at fault says so itself
+      return NOTHING // the one at fault says so itself
     } finally {
       batch.end()
     }

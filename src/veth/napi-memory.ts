@@ -1,14 +1,14 @@
-import { Btf, BtfLookupError } from '../bpf/btf.ts'
+import type { Btf } from '../bpf/btf.ts'
 import { withDescriptor } from '../bpf/descriptor.ts'
-import { isLoadedBtf, listKernelBtf, readKernelBtf } from '../bpf/kernel-btf.ts'
+import { check64Bit, isAboutKernelTypes, kernelLayout, offsetIn } from '../bpf/kernel-layout.ts'
 import { type BpfMap, createMap, lookupElement, type MapShape } from '../bpf/map.ts'
 import { loadProgram } from '../bpf/program.ts'
 import { testRunRawTracepoint } from '../bpf/test-run.ts'
 import { deviceLabel, type IndexRef } from '../wire/device-ref.ts'
-import { DecodeError, SystemError } from '../wire/errors.ts'
+import { SystemError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 import { netnsLabel } from '../wire/netns.ts'
-import { ask, type Operation } from '../wire/operation.ts'
+import type { Operation } from '../wire/operation.ts'
 import {
   ENDED,
   MOST_HOPS,
@@ -71,7 +71,7 @@ class Unreadable extends Error {}
 function meansUnavailable(error: unknown): error is Error {
   if (error instanceof NoDevice) return false
   if (error instanceof SystemError) return error.syscall.startsWith('bpf ')
-  return error instanceof Unreadable || error instanceof BtfLookupError || error instanceof DecodeError
+  return error instanceof Unreadable || isAboutKernelTypes(error)
 }
 
 function* read(layout: VethLayout, ref: IndexRef): Operation<NapiInMemory> {
@@ -130,47 +130,14 @@ function endAt(view: DataView, at: number, first: number): EndNapi & { rx: numbe
   return { ifindex, rx, queues }
 }
 
-interface Remembered {
-  readonly layout: VethLayout
-  /** The id of the module's BTF, or null where veth is built in. */
-  readonly module: number | null
-}
-
-/** Believed as long as the module that it is of stays loaded. */
-function* vethLayout(): Operation<VethLayout> {
-  const memory = yield* ask<'memory'>({ kind: 'memory' })
-  const key = 'where things are in a veth'
-  const known = memory.get(key) as Remembered | undefined
-  if (known !== undefined && (known.module === null || (yield* isLoadedBtf(known.module)))) {
-    return known.layout
-  }
-  const found = yield* findLayout()
-  memory.set(key, found)
-  return found.layout
-}
-
-function* findLayout(): Operation<Remembered> {
-  const list = yield* listKernelBtf()
-  const idOf = (name: string) => list.find(btf => btf.name === name)?.id ?? null
-  const vmlinux = idOf('vmlinux')
-  if (vmlinux === null) {
-    throw new Unreadable('the kernel gives out no BTF: it is older than Linux 5.11, or built without')
-  }
-  const module = idOf('veth')
-  const core = new Btf(yield* readKernelBtf(vmlinux))
-  const types = module === null ? core : new Btf(yield* readKernelBtf(module), core)
-  return { layout: layoutIn(types), module }
+function vethLayout(): Operation<VethLayout> {
+  return kernelLayout('a veth', 'veth', layoutIn)
 }
 
 /** Source: net/core/dev.c (dev_index_hash()), include/linux/netdevice.h, include/net/net_namespace.h, drivers/net/veth.c. */
 function layoutIn(types: Btf): VethLayout {
-  // A struct that is one pointer. The program reads addresses of 64 bits.
-  if (types.structSize('hlist_head') !== 8) throw new Unreadable('this is a 32-bit kernel')
-  const at = (struct: string, member: string, size: number | null = null) => {
-    const { offset, type } = types.member(struct, member)
-    if (types.sizeOf(type) !== size) throw new BtfLookupError(`${struct}.${member} is no longer what it was`)
-    return offset
-  }
+  check64Bit(types)
+  const at = (struct: string, member: string, size?: number) => offsetIn(types, struct, member, size)
   return {
     task_struct: { nsproxy: at('task_struct', 'nsproxy') },
     nsproxy: { net_ns: at('nsproxy', 'net_ns') },

@@ -1,7 +1,7 @@
 import { closeDescriptor } from '../bpf/descriptor.ts'
 import { quote } from '../wire/check-options.ts'
 import { SystemError } from '../wire/errors.ts'
-import { NETNS_DIRECTORY, type Netns } from '../wire/netns.ts'
+import { descriptorPath, NETNS_DIRECTORY, type Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 
 /** A namespace of our making. */
@@ -24,7 +24,7 @@ export function* createNetns(name: string | null): Operation<OwnNetns> {
   }
   const bound = name === null ? '' : `${NETNS_DIRECTORY}/${name}`
   const fd = yield* ask<'create netns'>({ kind: 'create netns', path: bound })
-  const path = name === null ? `/proc/self/fd/${fd}` : bound
+  const path = name === null ? descriptorPath(fd) : bound
   const { inode } = yield* ask<'identify'>({ kind: 'identify', netns: { path, inode: null } })
   return { path, inode, name, fd: name === null ? fd : null, removed: false }
 }

@@ -38,8 +38,10 @@ export class PairQuestions {
   readonly peerNetns: Netns
   readonly #index: number
   readonly #target: Asked<LinkExcerpt>
-  /** null: the peer is in the same namespace. */
+  /** null: both are in the same namespace. */
   readonly #netnsId: Asked<number | null> | null
+  /** It is asked by the peer's namespace, for the target's. */
+  readonly #asksThere: boolean
   readonly #peer: Asked<LinkExcerpt>
 
   /** all: to which the questions are added. */
@@ -48,8 +50,11 @@ export class PairQuestions {
     this.peerNetns = peer.netns
     this.#index = target.link.index
     this.#target = new Asked(linkExcerptQuestion(ref), all)
-    const isElsewhere = target.link.linkNetnsId !== null
-    this.#netnsId = isElsewhere ? new Asked(netnsIdQuestion(ref.netns, peer.netns), all) : null
+    const [idHere, idThere] = [target.link.linkNetnsId, peer.link.linkNetnsId]
+    // The kernel goes through a namespace's ids one by one (__peernet2id()), and a host's may be hundreds.
+    this.#asksThere = idHere !== null && idThere !== null && idThere < idHere
+    const [by, of] = this.#asksThere ? [peer.netns, ref.netns] : [ref.netns, peer.netns]
+    this.#netnsId = idHere === null ? null : new Asked(netnsIdQuestion(by, of), all)
     this.#peer = new Asked(linkExcerptQuestion(refOf(peer)), all)
   }
 
@@ -57,10 +62,11 @@ export class PairQuestions {
   agreed(answers: Answers['together']): PairLinks | null {
     const target = this.#target.take(answers)
     if (target.kind !== 'veth' || target.index !== this.#index) return null
-    // The peer's index counts in the namespace that has this id, and in no other.
-    if (target.linkNetnsId !== (this.#netnsId === null ? null : this.#netnsId.take(answers))) return null
     const peer = this.#peer.take(answers)
     if (peer.kind !== 'veth' || peer.index !== target.link || peer.link !== this.#index) return null
+    // An index counts in the namespace that has this id, and in no other. That one end's is the other is enough.
+    const id = this.#netnsId === null ? null : this.#netnsId.take(answers)
+    if (id !== (this.#asksThere ? peer : target).linkNetnsId) return null
     return { target, peer }
   }
 }

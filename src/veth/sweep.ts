@@ -67,7 +67,7 @@ function* explainPair({ target, peer }: ListedPair): Operation<PairVerdicts | nu
 
 function* allVeths(): Operation<VethEnd[]> {
   const veths: VethEnd[] = []
-  for (const netns of yield* allNetns()) {
+  for (const netns of yield* listAllNetns()) {
     try {
       for (const link of yield* listLinkStates(netns)) if (link.kind === 'veth') veths.push({ netns, link })
     } catch (error) {
@@ -78,7 +78,7 @@ function* allVeths(): Operation<VethEnd[]> {
 }
 
 /** Each namespace once, by the shortest way to it: our own, names, processes, threads. */
-function* allNetns(): Operation<Netns[]> {
+export function* listAllNetns(): Operation<Netns[]> {
   const own: Netns = { path: '', inode: null }
   const { inode } = yield* ask<'identify'>({ kind: 'identify', netns: own })
   const seen = new Set([inode])

@@ -94,11 +94,25 @@ function anyAddress(view: DataView, at: number, length: number): string {
   return bytes.map(byte => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-/** One flat string. Put together piece by piece it would be a rope of them, kept by every link of a dump. */
+/** A string that was made before is found by its bytes: addresses repeat, link by link and dump by dump. */
 function ethernetAddress(view: DataView, at: number): string {
   const high = view.getUint32(at)
   const low = view.getUint16(at + 4)
-  if (high === 0xffffffff && low === 0xffff) return 'ff:ff:ff:ff:ff:ff'
+  const slot = (high ^ (high >>> 15) ^ Math.imul(low, 0x9e3779b1)) & (SEEN - 1)
+  if (seenHigh[slot] === high && seenLow[slot] === low) return seenAddresses[slot]!
+  const address = writtenOut(high, low)
+  seenHigh[slot] = high
+  seenLow[slot] = low
+  seenAddresses[slot] = address
+  return address
+}
+const SEEN = 16384
+const seenHigh = new Uint32Array(SEEN)
+const seenLow = new Uint16Array(SEEN)
+const seenAddresses: string[] = new Array(SEEN).fill('00:00:00:00:00:00')
+
+/** One flat string. Put together piece by piece it would be a rope of them, kept by every link of a dump. */
+function writtenOut(high: number, low: number): string {
   for (let i = 0, digit = 0; digit < 12; digit++, i += digit % 2 === 0 ? 2 : 1) {
     const nibble = (digit < 8 ? high >>> (28 - 4 * digit) : low >>> (44 - 4 * digit)) & 15
     ETHERNET_ADDRESS[i] = nibble < 10 ? DIGIT_0 + nibble : LETTER_A + nibble - 10

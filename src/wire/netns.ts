@@ -16,7 +16,6 @@ export type NetnsRef = string | { readonly pid: number } | { readonly fd: number
 
 export const OWN_NETNS: Netns = { path: '', inode: null }
 
-/** Where an open descriptor of this process is found. */
 const OWN_DESCRIPTOR = '/proc/self/fd/'
 
 /** Where iproute2 and this library keep named namespaces. */
@@ -29,7 +28,7 @@ export function netnsFrom(ref: NetnsRef | Netns | undefined): Netns {
   if (ref !== null && typeof ref === 'object') {
     if ('path' in ref) return { path: ref.path, inode: ref.inode }
     if ('pid' in ref) return { path: `/proc/${positive(ref.pid, 'pid', 1)}/ns/net`, inode: null }
-    if ('fd' in ref) return { path: `${OWN_DESCRIPTOR}${positive(ref.fd, 'fd', 0)}`, inode: null }
+    if ('fd' in ref) return { path: descriptorPath(positive(ref.fd, 'fd', 0)), inode: null }
   }
   throw new TypeError(`netns must be a name, an absolute path, { pid } or { fd }, not ${quote(ref)}`)
 }
@@ -61,6 +60,11 @@ export function netnsName(netns: Netns): string | null {
 /** The process whose main thread is in it, where it is reached through that process, or null. */
 export function netnsPid({ path }: Netns): number | null {
   return numberBetween('/proc/', path, '/ns/net')
+}
+
+/** Where an open descriptor of this process is found. */
+export function descriptorPath(fd: number): string {
+  return `${OWN_DESCRIPTOR}${fd}`
 }
 
 /** The descriptor of this process by which it is reached, or null. */

@@ -42,6 +42,10 @@ export type Ask =
       readonly pointers: readonly (readonly [at: number, to: Uint8Array])[]
       readonly writes: boolean
     }
+  /** Runs a program of type TRACEPOINT at a tracepoint, known by its number in tracefs; answers what holds it there. */
+  | { readonly kind: 'perf event'; readonly tracepoint: number; readonly program: number }
+  /** What the kernel says of itself in a file, by its path in one of its file systems. */
+  | { readonly kind: 'kernel file'; readonly of: 'sysfs' | 'tracefs'; readonly path: string }
   /** Sends an Ethernet frame out of a device, `count` times. */
   | {
       readonly kind: 'frames'
@@ -74,6 +78,9 @@ export interface Answers {
   /** One each, in order; a failure is one as well. */
   together: readonly (Answers['netlink'] | Failed)[]
   bpf: number
+  /** A descriptor. */
+  'perf event': number
+  'kernel file': Uint8Array
   /** How many were sent. */
   frames: number
   close: null

@@ -1,5 +1,6 @@
 import type { Kind } from './attribute.ts'
 import { DecodeError } from './errors.ts'
+import { type TakeField, takeAny, takeOne } from './field-code.ts'
 import { align4, LITTLE_ENDIAN, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from './netlink.ts'
 import type { Writer } from './writer.ts'
 
@@ -47,6 +48,8 @@ class Entry {
   readonly inner: AttributeIndex | null | undefined
   readonly innerAt: number
   readonly skipped: boolean
+  /** Reads one into its field. */
+  take: TakeField
 
   constructor(field: PropertyKey, kind: Kind<unknown>, skipped: boolean) {
     this.field = field
@@ -56,6 +59,24 @@ class Entry {
     this.inner = kind.inner
     this.innerAt = kind.innerAt ?? 0
     this.skipped = skipped
+    this.take = this.repeats ? takeAnother(field, kind) : this.#takeUntilHot()
+  }
+
+  /** Making code of its own for a field costs as much as storing it some thousand times. */
+  #takeUntilHot(): TakeField {
+    const take = takeAny(this.field, this.kind)
+    let times = 0
+    return (object, view, at, length) => {
+      take(object, view, at, length)
+      if (++times === HOT) this.take = takeOne(this.field, this.kind) ?? take
+    }
+  }
+}
+const HOT = 500
+
+function takeAnother(field: PropertyKey, kind: Kind<unknown>): TakeField {
+  return (object, view, at, length) => {
+    object[field] = [...(object[field] as unknown[]), kind.read(view, at, length)]
   }
 }
 
@@ -105,8 +126,7 @@ export function decodeAttributes<T extends object>(
       const kept = (object.unknown ?? NO_UNKNOWN) as readonly UnknownAttribute[]
       object.unknown = [...kept, { type, bytes: copy(view, payload, length) }]
     } else if (!entry.skipped) {
-      const value = entry.kind.read(view, payload, length)
-      object[entry.field] = entry.repeats ? [...(object[entry.field] as unknown[]), value] : value
+      entry.take(object, view, payload, length)
     }
     at += align4(size)
   }

@@ -10,10 +10,20 @@ import { type Api, forms } from './forms.ts'
 const promises = { ...promiseForm }
 const sync = { ...syncForm }
 
-const CLASSES = ['Device', 'XdpHandle', 'RepairHandle', 'NetnsHandle', 'RedirectCounterHandle'] as const
+const CLASSES = [
+  'Device',
+  'XdpHandle',
+  'RepairHandle',
+  'NetnsHandle',
+  'RedirectCounterHandle',
+  'RedirectTraceHandle',
+] as const
 
-test('both forms export the same names', () => {
-  assert.deepEqual(Object.keys(promises).sort(), Object.keys(sync).sort())
+/** What goes on by itself: there is no synchronous form of that. */
+const LIVE = ['watchFeatures', 'watchLinks', 'watchNetdev', 'watchVerdict']
+
+test('both forms export the same names, but for what is live', () => {
+  assert.deepEqual(Object.keys(promises).sort(), [...Object.keys(sync), ...LIVE].sort())
 })
 
 for (const name of CLASSES) {
@@ -34,6 +44,7 @@ test('what is no handle is one and the same in both forms', () => {
     'createVethPair',
     'createNetns',
     'countRedirects',
+    'traceRedirects',
   ]
   assert.deepEqual(own.sort(), [...CLASSES, ...functions].sort())
 })

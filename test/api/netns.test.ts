@@ -17,6 +17,10 @@ for (const [form, api] of forms) {
     assert.equal(`${netns}`, `netns of descriptor ${netns.fd}`)
     await netns.remove()
     assert.equal(existsSync(netns.path), false)
+    // Nor does a socket that is still there from before answer for it.
+    const gone = /there is no such network namespace/
+    await assert.rejects(async () => await api.listLinks({ netns }), gone)
+    await assert.rejects(async () => await api.device('lo', { netns }).getLink(), gone)
   })
 
   testInPrivateMounts(

@@ -11,15 +11,13 @@ import { Writer } from '../../src/wire/writer.ts'
 export type Said = (sequence: number) => Uint8Array
 
 export interface Datagram {
-  /** Its port; 0 is the kernel. */
-  readonly sender: number
   readonly messages: readonly Said[]
   /** Its length before it was cut to the buffer, where that is more. */
   readonly claims: number
 }
 
 export function datagram(...messages: Said[]): Datagram {
-  return { sender: 0, messages, claims: 0 }
+  return { messages, claims: 0 }
 }
 
 /** struct nlmsghdr and payload; `length` where it is to lie about its own. */

@@ -63,6 +63,10 @@ export class ScriptedShim implements Shim {
     throw new Error('no script has a close')
   }
 
+  openTracepoint(): number {
+    throw new Error('no script has a tracepoint')
+  }
+
   closeSocket(handle: number, _done?: Done): number {
     this.calls.push(`close ${handle}`)
     return 0
@@ -126,16 +130,16 @@ export class ScriptedShim implements Shim {
       plays.push(() => {
         const room = new Uint32Array(datagrams.length)
         const played = deliver(list, sequence, buffer.subarray(at), room)
-        for (let word = 0; word < 3 * played; word += 3) {
-          datagrams.set([room[word]! + at, room[word + 1]!, room[word + 2]!], words)
-          words += 3
+        for (let word = 0; word < 2 * played; word += 2) {
+          datagrams.set([room[word]! + at, room[word + 1]!], words)
+          words += 2
         }
-        if (played > 0) at += room[3 * played - 3]! + ((room[3 * played - 2]! + 3) & ~3)
+        if (played > 0) at += room[2 * played - 2]! + ((room[2 * played - 1]! + 3) & ~3)
       })
     }
     const play = () => {
       for (const each of plays) each()
-      return words / 3
+      return words / 2
     }
     if (done === undefined) return play()
     this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight)
@@ -189,11 +193,11 @@ function deliver(
   datagrams: Uint32Array,
 ): number {
   let at = 0
-  list.forEach(({ sender, messages, claims }, i) => {
+  list.forEach(({ messages, claims }, i) => {
     const bytes = Buffer.concat(messages.map(message => message(sequence)))
     const length = Math.max(bytes.length, claims)
     buffer.set(bytes.subarray(0, Math.max(0, buffer.length - at)), at)
-    datagrams.set([at, length, sender], 3 * i)
+    datagrams.set([at, length], 2 * i)
     at += (length + 3) & ~3
   })
   return list.length

@@ -13,6 +13,7 @@ import { LITTLE_ENDIAN, NETLINK_ROUTE } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
+import { until } from '../tools/until.ts'
 
 const EBADF = -9
 const EINVAL = -22
@@ -48,14 +49,6 @@ function mtuIn(view: DataView, at: number, end: number): number {
     next += (view.getUint16(next, LITTLE_ENDIAN) + 3) & ~3
   }
   return 0
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const start = performance.now()
-  while (!condition()) {
-    assert.ok(performance.now() - start < 60_000, 'it does not happen')
-    await sleep(1)
-  }
 }
 
 /** Changes lo's MTU again and again, and leaves it at `last`. */

@@ -17,7 +17,7 @@ import { output } from './tools.ts'
 
 /** What a virtual machine needs to see its disk, and the tests to find their devices; a kernel may have it built in. */
 const MODULES = 'virtio_pci 9p 9pnet_virtio overlay'
-  .concat(' veth pktgen virtio_net tun dummy bridge ifb macvlan vxlan 8021q')
+  .concat(' veth pktgen virtio_net igb tun dummy bridge ifb macvlan vxlan 8021q')
   .split(' ')
 
 /** What a kernel boots from. */

@@ -3,7 +3,8 @@
  *
  *   npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--limit S] [--out DIR] [--docs] [--keep]
  *
- * A kernel is named by the beginning of its release, 'host' is the running one. --files takes parts of the files'
+ * A kernel is named by the beginning of its release, 'host' is the running one; 6.12/igb is one in a machine with Intel's
+ * NICs instead of virtio's, which runs only the tests of NICs. --files takes parts of the files'
  * names, --limit seconds for each kernel. --out writes what each test did as JSON, --docs rewrites docs/kernels.md,
  * --keep leaves the machines' files to be looked at. With --run COMMAND the machines run that instead, where this was
  * started, and what it prints and its exit status are passed on. `checkout` is the current directory.
@@ -15,17 +16,15 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { compile, isCheckout, kernelTests, layOver } from './checkout.ts'
 import { kernelsPage } from './docs.ts'
-import { bootOf } from './initramfs.ts'
+import { HOST, MACHINES, machineOf, testsFor } from './machines.ts'
 import { isGood, type KernelResult } from './outcomes.ts'
 import { Packages } from './packages.ts'
 import { asText } from './report.ts'
 import { CACHE, runFolder } from './run-folder.ts'
-import { SERIES } from './series.ts'
 import { testsHere, testsInVmAgain } from './tests.ts'
 import { whatIsMissing } from './tools.ts'
 import { follow, runInVm } from './vm.ts'
 
-const HOST = 'host'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
 function say(line: string): void {
@@ -53,7 +52,7 @@ function commandLine() {
     })
     const [jobs, limit] = [values.jobs, values.limit].map(Number)
     if (!(jobs! > 0 && limit! > 0)) throw new TypeError('--jobs and --limit take numbers')
-    const kernels = values.kernel ?? (values.run === undefined ? [HOST, ...SERIES] : SERIES)
+    const kernels = values.kernel ?? (values.run === undefined ? [HOST, ...MACHINES] : MACHINES)
     return { ...values, jobs: jobs!, limit: limit!, kernels }
   } catch (error) {
     stop((error as Error).message)
@@ -68,12 +67,7 @@ const missing = inVms.length > 0 ? whatIsMissing() : null
 if (missing !== null) stop(missing)
 const folder = runFolder(options.keep, say)
 const packages = new Packages(CACHE, say)
-const boots = new Map(
-  inVms.map(series => {
-    const { release, debs } = packages.get(series)
-    return [series, bootOf(CACHE, release, debs)]
-  }),
-)
+const machines = new Map(inVms.map(kernel => [kernel, machineOf(kernel, packages, CACHE)]))
 
 /** At most `jobs` at a time; the results are in the order of the kernels. */
 async function onEach<T>(work: (kernel: string) => Promise<T>): Promise<T[]> {
@@ -93,20 +87,20 @@ async function runCommand(command: string): Promise<number> {
   if (overlay !== '') compile(checkout, compiled)
   const script = `${overlay}cd '${checkout}'\n${command}\n`
   const statuses = await onEach(async kernel => {
-    const boot = boots.get(kernel) ?? stop('--run is for virtual machines')
-    const job = join(folder, boot.release)
+    const machine = machines.get(kernel) ?? stop('--run is for virtual machines')
+    const job = join(folder, machine.name)
     const [stdout, stderr] = [follow(join(job, 'stdout')), follow(join(job, 'stderr'))]
     const pass = () => {
       process.stdout.write(stdout())
       process.stderr.write(stderr())
     }
-    const status = await runInVm(boot, {
+    const status = await runInVm(machine, {
       script,
       folder: job,
       limit,
       ...(kernels.length === 1 && { watch: pass }),
     })
-    if (kernels.length > 1) process.stderr.write(`== ${boot.release}: exit status ${status}\n`)
+    if (kernels.length > 1) process.stderr.write(`== ${machine.name}: exit status ${status}\n`)
     pass()
     return status
   })
@@ -114,24 +108,25 @@ async function runCommand(command: string): Promise<number> {
 }
 
 async function runTests(): Promise<KernelResult[]> {
-  const files = kernelTests(checkout, options.files)
-  if (files.length === 0) stop(`no test file of ${checkout} is meant`)
+  const meant = kernelTests(checkout, options.files)
+  if (meant.length === 0) stop(`no test file of ${checkout} is meant`)
   const [compiled, runner] = [join(folder, 'compiled'), join(folder, 'runner')]
   compile(checkout, compiled)
   compile(ROOT, runner)
   return onEach(kernel => {
-    const boot = boots.get(kernel)
+    const machine = machines.get(kernel)
+    const files = testsFor(machine, meant)
     const run = {
       checkout,
       files,
       compiled,
       runner,
-      folder: join(folder, boot?.release ?? HOST),
+      folder: join(folder, machine?.name ?? HOST),
       limit,
       capabilities: options.docs,
       say,
     }
-    return boot === undefined ? testsHere(run) : testsInVmAgain(boot, run)
+    return machine === undefined ? testsHere(run) : testsInVmAgain(machine, run)
   })
 }
 

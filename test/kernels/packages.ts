@@ -1,10 +1,23 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { compareReleases, newestOf, releaseOf, SUITES } from './series.ts'
 import { output } from './tools.ts'
 
 /** Lists of packages that are older than this are fetched again; milliseconds. */
 const LISTS_LAST = 20 * 3600e3
+
+/** Of a QEMU that is newer than bookworm's own and runs on bookworm's libraries. */
+const QEMU_SUITE = 'bookworm-backports'
+const QEMU_PACKAGES = ['qemu-system-x86', 'qemu-system-common', 'qemu-system-data', 'seabios']
 
 /**
  * Debian's kernel packages, kept in a folder: `deb/<release>/*.deb`. They come from the mirror that this machine uses
@@ -43,6 +56,24 @@ export class Packages {
     return { release, debs: readdirSync(folder).map(name => join(folder, name)) }
   }
 
+  /** A newer QEMU than bookworm's, unpacked: fetched where it is not. Its folder. */
+  qemu(): string {
+    const kept = join(this.#folder, 'qemu')
+    if (!existsSync(kept)) {
+      this.#list()
+      this.#fetch(
+        QEMU_PACKAGES.map(name => `${name}/${QEMU_SUITE}`),
+        unfinished => {
+          const tree = join(unfinished, 'tree')
+          for (const name of readdirSync(unfinished))
+            output('dpkg-deb', ['--extract', join(unfinished, name), tree])
+          renameSync(tree, kept)
+        },
+      )
+    }
+    return kept
+  }
+
   /** The releases in the lists; those of the last time, or none, where the mirror does not answer. */
   #list(): readonly string[] {
     this.#listed ??= this.#readLists()
@@ -52,10 +83,11 @@ export class Packages {
   #readLists(): string[] {
     const stamp = join(this.#folder, 'apt/updated')
     const age = Date.now() - (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-    if (age > LISTS_LAST) {
+    const suites = [...SUITES, QEMU_SUITE].join(', ')
+    if (age > LISTS_LAST || readFileSync(stamp, 'utf8') !== suites) {
       try {
         this.#update()
-        writeFileSync(stamp, '')
+        writeFileSync(stamp, suites)
       } catch (error) {
         this.#say(`no new lists of packages: ${(error as Error).message}`)
       }
@@ -74,9 +106,10 @@ export class Packages {
     for (const name of ['lists/partial', 'cache/archives/partial'])
       mkdirSync(join(this.#folder, 'apt', name), { recursive: true })
     const keys = '/usr/share/keyrings/debian-archive-keyring.gpg'
-    const sources = SUITES.map(suite => `deb [arch=amd64 signed-by=${keys}] ${site} ${suite} main\n`)
+    const suites = [...SUITES, QEMU_SUITE]
+    const sources = suites.map(suite => `deb [arch=amd64 signed-by=${keys}] ${site} ${suite} main\n`)
     writeFileSync(join(this.#folder, 'apt/sources.list'), sources.join(''))
-    this.#say(`lists of packages: ${SUITES.join(', ')}`)
+    this.#say(`lists of packages: ${suites.join(', ')}`)
     // Without this a mirror that does not answer is a mere warning.
     output('apt-get', [...this.#apt(), '-o', 'APT::Update::Error-Mode=any', 'update'])
   }
@@ -86,14 +119,19 @@ export class Packages {
     const names = ['linux-image', 'linux-binary', 'linux-modules', 'linux-base'].map(
       part => `${part}-${release}`,
     )
-    const parts = names.filter(name => this.#names(name).includes(name))
-    this.#say(`fetching ${parts.join(', ')}`)
+    const parts = names.filter(name => this.#names(name).includes(name)).map(name => `${name}:amd64`)
+    this.#fetch(parts, unfinished => renameSync(unfinished, join(this.#folder, 'deb', release)))
+  }
+
+  /** Fetches packages into a folder, which goes when they have been taken out of it. */
+  #fetch(packages: readonly string[], take: (folder: string) => void): void {
+    this.#say(`fetching ${packages.join(', ')}`)
     const unfinished = join(this.#folder, `deb-${process.pid}`)
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished)
     try {
-      output('apt-get', [...this.#apt(), 'download', ...parts.map(name => `${name}:amd64`)], unfinished)
-      renameSync(unfinished, join(this.#folder, 'deb', release))
+      output('apt-get', [...this.#apt(), 'download', ...packages], unfinished)
+      take(unfinished)
     } finally {
       rmSync(unfinished, { recursive: true, force: true })
     }

@@ -3,9 +3,8 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { basename, join } from 'node:path'
 import { layOver } from './checkout.ts'
-import type { Boot } from './initramfs.ts'
 import { type Capability, count, type KernelResult, type Outcome, OutcomeLines } from './outcomes.ts'
-import { follow, runInVm } from './vm.ts'
+import { follow, type Machine, runInVm } from './vm.ts'
 
 export interface TestRun {
   readonly checkout: string
@@ -27,8 +26,8 @@ const OUTCOMES = 'outcomes.ndjson'
 const CAPABILITIES = 'capabilities.json'
 const TRIALS = 'test/kernels/capabilities'
 
-/** The tests in a virtual machine of this kernel, as root. */
-async function testsInVm(boot: Boot, run: TestRun): Promise<KernelResult> {
+/** The tests in a virtual machine, as root. */
+async function testsInVm(machine: Machine, run: TestRun): Promise<KernelResult> {
   const files = run.files.map(file => `'${file.replace(/\.ts$/, '.js')}'`)
   const reporter = `--test-reporter='${run.runner}/test/kernels/reporter.js' --test-reporter-destination=/run/job/${OUTCOMES}`
   const script = `${layOver(run.checkout, run.compiled)}cd '${run.checkout}'
@@ -40,8 +39,8 @@ status=$?
 ${run.capabilities ? `node ${TRIALS}.js >/run/job/${CAPABILITIES}` : ''}
 exit $status
 `
-  return watched(boot.release, run, watch =>
-    runInVm(boot, { script, folder: run.folder, limit: run.limit, watch }),
+  return watched(machine.name, run, watch =>
+    runInVm(machine, { script, folder: run.folder, limit: run.limit, watch }),
   )
 }
 
@@ -52,15 +51,20 @@ const NEVER_AGAIN = /\/walk\//
  * The same; files in which something fails are run once more, by themselves in a machine that has just booted, and what
  * they do then counts: two emulated machines share the processor, and a test may wait in vain. It is said, though.
  */
-export async function testsInVmAgain(boot: Boot, run: TestRun): Promise<KernelResult> {
-  const first = await testsInVm(boot, run)
+export async function testsInVmAgain(machine: Machine, run: TestRun): Promise<KernelResult> {
+  const first = await testsInVm(machine, run)
   const failed = new Set(
     first.tests.filter(({ outcome }) => outcome === 'failed').map(({ file }) => sourceOf(file)),
   )
   const files = run.files.filter(file => failed.has(file) || importsOne(run, file, failed))
   if (first.failure !== null || files.length === 0 || files.some(file => NEVER_AGAIN.test(file))) return first
   run.say(`${first.release}: once more: ${files.join(', ')}`)
-  const second = await testsInVm(boot, { ...run, files, folder: `${run.folder}-again`, capabilities: false })
+  const second = await testsInVm(machine, {
+    ...run,
+    files,
+    folder: `${run.folder}-again`,
+    capabilities: false,
+  })
   const kept = first.tests.filter(
     ({ file }) => !files.includes(sourceOf(file)) && !failed.has(sourceOf(file)),
   )

@@ -2,6 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Boot } from './initramfs.ts'
+import { NIC_NAMES, type NicKind, nicWords } from './nics.ts'
+import type { Qemu } from './qemu.ts'
+
+/** What is booted. */
+export interface Machine {
+  /** The kernel's release, and its NICs where they are not virtio's. */
+  readonly name: string
+  readonly boot: Boot
+  readonly nics: NicKind
+  readonly qemu: Qemu
+}
 
 /** What a machine is to do. */
 export interface Job {
@@ -27,6 +38,7 @@ mount -t bpf bpf /sys/fs/bpf
 mkdir -p /dev/pts /dev/shm; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm
 ln -s /proc/self/fd /dev/fd
 mkdir /run/netns
+export VETH_NL_NICS='${NIC_NAMES.join(' ')}'
 sh /run/job/script >/run/job/stdout 2>/run/job/stderr </dev/null
 echo $? >/run/job/status
 sync
@@ -38,7 +50,7 @@ sleep 60
  * Boots a kernel over this machine's own files, which stay as they are, runs the job and returns its exit status.
  * Software emulation only: hardware virtualisation is not everywhere, and hangs on some machines.
  */
-export async function runInVm(boot: Boot, { script, folder, limit, watch }: Job): Promise<number> {
+export async function runInVm(machine: Machine, { script, folder, limit, watch }: Job): Promise<number> {
   mkdirSync(folder, { recursive: true })
   for (const name of ['stdout', 'stderr']) writeFileSync(join(folder, name), '')
   writeFileSync(join(folder, 'script'), script)
@@ -46,9 +58,10 @@ export async function runInVm(boot: Boot, { script, folder, limit, watch }: Job)
   const console = join(folder, 'console')
   const qemu = spawn(
     'setpriv',
-    ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machine(boot, folder, console)],
+    ['--pdeathsig', 'KILL', machine.qemu.command, ...wordsFor(machine, folder, console)],
     {
       stdio: ['ignore', 'ignore', openSync(join(folder, 'qemu'), 'w')],
+      env: { ...process.env, ...machine.qemu.env },
     },
   )
   const late = await ended(qemu, limit, watch)
@@ -60,13 +73,15 @@ export async function runInVm(boot: Boot, { script, folder, limit, watch }: Job)
   throw new Error(`${why}\n${lastLines(join(folder, 'qemu'), 10)}console:\n${lastLines(console, 40)}`)
 }
 
-function machine(boot: Boot, folder: string, console: string): string[] {
+function wordsFor({ boot, nics, qemu }: Machine, folder: string, console: string): string[] {
   const share = (path: string, tag: string, more: string) =>
     `local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none${more}`
   return [
+    ...qemu.words,
     ...['-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', String(CORES), '-m', String(MEGABYTES)],
     ...['-display', 'none', '-nic', 'none', '-no-reboot', '-serial', `file:${console}`],
     ...['-virtfs', share('/', 'root', ',readonly=on,multidevs=remap'), '-virtfs', share(folder, 'job', '')],
+    ...nicWords(nics),
     ...['-kernel', boot.kernel, '-initrd', boot.initramfs],
     ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0'],
   ]

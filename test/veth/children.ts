@@ -1,9 +1,8 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { compiled } from '../tools/compiler.ts'
 
 /** A process that does nothing, in a network namespace of its own, until the test ends. */
 export async function processInNetns(t: TestContext): Promise<number> {
@@ -21,16 +20,9 @@ export async function netnsHeldElsewhere(t: TestContext): Promise<string> {
   return `/proc/${pid}/fd/9`
 }
 
-const COMPILER = ['clang', 'cc', 'gcc'].find(name => spawnSync(name, ['--version']).error === undefined)
-export const needsCompiler = COMPILER === undefined ? 'needs a C compiler' : false
-
 /** The path of a network namespace that one thread of a process is in, and not its main thread. */
 export async function threadInNetns(t: TestContext): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'veth-nl-thread-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const program = join(folder, 'thread-in-netns')
-  const source = join(import.meta.dirname, 'thread-in-netns.c')
-  execFileSync(COMPILER!, ['-pthread', '-o', program, source])
+  const program = compiled(t, join(import.meta.dirname, 'thread-in-netns.c'), '-pthread')
   const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => child.stdin.end())
   const [tid] = await once(child.stdout, 'data')

@@ -7,8 +7,9 @@ import { type TestContext, test } from 'node:test'
 import { createNetns, createVethPair, type NetnsHandle } from '../../src/sync.ts'
 import { asNobody, needsSetpriv, testAgain, testInPrivateMounts } from '../api/again.ts'
 import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { needsCompiler } from '../tools/compiler.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { needsCompiler, netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
+import { netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
 
 const root = { skip: needsRoot }
 

@@ -22,6 +22,7 @@ import type { Operation } from '../../src/wire/operation.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
+import { until } from '../tools/until.ts'
 
 const TIMES = often(1000, 12)
 
@@ -35,14 +36,6 @@ const collectGarbage: () => void = runInNewContext('gc')
 function watchIn(netns: NetnsHandle, turn: number, signal?: AbortSignal) {
   const watches = [watchFeatures, watchLinks, watchNetdev]
   return watches[turn % watches.length]!({ netns, signal })
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const start = performance.now()
-  while (!condition()) {
-    assert.ok(performance.now() - start < 60_000, 'it does not happen')
-    await sleep(2)
-  }
 }
 
 /** Does something a thousand times, and looks for what that leaves: threads, descriptors, memory. */
@@ -154,13 +147,14 @@ describe('a watch', { skip: needsRoot }, () => {
   test('that is aborted when it has just been told what to subscribe to does not', async t => {
     const [netns, reason] = [ownNetns(t), new Error('enough')]
     const controller = new AbortController()
+    let before = 0
     const perform = async <T>(operation: Operation<T>): Promise<T> => {
       const answer = real(operation)
+      before = threads()
       controller.abort(reason)
       return answer
     }
     const { signal } = controller
-    const before = threads()
     const watch = new Watch(new WatchedFeatures({ netns }), perform, { signal })
     await assert.rejects(watch.next(), reason)
     assert.equal(threads(), before)

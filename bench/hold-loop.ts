@@ -1,0 +1,31 @@
+/**
+ * A process of its own, whose loop nothing else holds and whose heap has nobody else's garbage: `hold-loop.ts LIBRARY ROUNDS
+ * GETS NAME`, in a namespace that it gets as descriptor 3. It prints how long its requests by promises held the event loop.
+ */
+import type { Holds } from './holds.ts'
+import { type LoopDelay, watchLoop } from './loop-watch.ts'
+
+const netns = { fd: 3 }
+const [library, name] = [process.argv[2]!, process.argv[5]!]
+const [rounds, gets] = [Number(process.argv[3]), Number(process.argv[4])]
+const { device, listLinks }: typeof import('../src/index.ts') = await import(library)
+const veth = device(name, { netns })
+
+/** The first round compiles what the others run. */
+async function eachRound(work: () => Promise<unknown>): Promise<LoopDelay[]> {
+  const delays: LoopDelay[] = []
+  for (let round = -1; round < rounds; round++) {
+    const delay = await watchLoop('turn', work)
+    if (round >= 0) delays.push(delay)
+  }
+  return delays
+}
+
+const holds: Omit<Holds, 'links'> = {
+  idle: await eachRound(() => new Promise(resolve => setTimeout(resolve, 100))),
+  get: await eachRound(async () => {
+    for (let i = 0; i < gets; i++) await veth.getLink()
+  }),
+  dump: await eachRound(() => listLinks({ netns })),
+}
+process.stdout.write(JSON.stringify(holds))

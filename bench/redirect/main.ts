@@ -1,0 +1,139 @@
+/**
+ * How many frames per second arrive when XDP redirects them into a veth, natively and generically: `npm run bench`, as
+ * root; docs/bench.md. Exit status 1 where it fails, or ours is slower than the bound wants beside a C program (not with
+ * --quick); 2 for wrong usage; 130 when it is interrupted.
+ */
+import { besideOthers } from './beside.ts'
+import type { Case } from './case.ts'
+import { repairLeftovers } from './changes.ts'
+import { type CommandLine, commandLine, USAGE } from './command-line.ts'
+import { compareResults } from './compare.ts'
+import { renderComparison } from './comparison-text.ts'
+import { cpusAllowed } from './cpus.ts'
+import { buildEmbeddedScene } from './embedded-scene.ts'
+import { describeMachine } from './machine.ts'
+import { casesOf } from './matrix.ts'
+import { nameOf } from './measure.ts'
+import { describeNic } from './nic-record.ts'
+import { buildNicScene } from './nic-scene.ts'
+import { libbpfOracle } from './oracle.ts'
+import { writeReport } from './report-files.ts'
+import { type Results, SCHEMA, VERSION } from './results.ts'
+import { readResults } from './results-file.ts'
+import { runAll } from './run-all.ts'
+import type { Scene } from './scene.ts'
+import { lookOf, renderTable } from './table.ts'
+
+/** What ours must reach of the same by a C program with libbpf. */
+const LEAST_OF_C = 0.95
+
+/** What the command line comes to: everything that can be wrong with it is found before anything is measured. */
+interface Task {
+  readonly line: CommandLine
+  readonly cpus: readonly number[]
+  readonly cases: readonly Case[]
+  readonly before: Results | null
+}
+
+function taskOf(args: readonly string[]): Task {
+  const line = commandLine(args)
+  const cpus = cpusAllowed()
+  const before = line.compare === null ? null : readResults(line.compare)
+  return { line, cpus, cases: casesOf(line, cpus.length), before }
+}
+
+async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<Results> {
+  const begun = new Date().toISOString()
+  const scene = await openScene(line, cases)
+  try {
+    const { repeats, milliseconds, seed, quick } = line
+    const oracle = libbpfOracle(scene)
+    const measured = await runAll(scene, { cases, repeats, milliseconds, seed, cpus, oracle, signal })
+    return {
+      schema: SCHEMA,
+      version: VERSION,
+      begun,
+      seed,
+      quick,
+      machine: describeMachine(),
+      path: await pathOf(scene),
+      generator: scene.generator?.name ?? 'external',
+      ...measured,
+    }
+  } finally {
+    await scene.restore()
+  }
+}
+
+async function openScene({ machine, generator, force }: CommandLine, cases: readonly Case[]): Promise<Scene> {
+  if (machine !== null) return await buildNicScene(machine, generator, force)
+  const queues = Math.max(...cases.map(({ cores }) => cores))
+  return await buildEmbeddedScene(queues, generator)
+}
+
+async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path']> {
+  return {
+    scene: kind,
+    nic: await describeNic(nic),
+    target: await nameOf(target),
+    peer: await nameOf(peer),
+  }
+}
+
+/** Prints and writes all that was asked for. @returns whether ours is as fast as the C program. */
+function report({ line, before }: Task, results: Results): boolean {
+  const comparison = before === null ? null : compareResults(before, results)
+  const bounds = besideOthers(results).flatMap(({ what, by, ratio }) =>
+    ratio === null ? [] : [{ what, by, ratio: ratio.ratio, holds: ratio.ratio >= LEAST_OF_C }],
+  )
+  if (line.json) {
+    process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
+  } else {
+    process.stdout.write(`${renderTable(results, lookOf(process.stdout))}\n`)
+    for (const { what, by, ratio, holds } of bounds) {
+      const is = `${ratio.toFixed(2)} × ${by}, at least ${LEAST_OF_C} ×: ${holds ? 'holds' : 'DOES NOT HOLD'}`
+      process.stdout.write(`${what}: ${is}\n`)
+    }
+    if (comparison !== null) process.stdout.write(`\n${renderComparison(comparison)}`)
+  }
+  if (line.out !== null) {
+    for (const file of writeReport(line.out, results, comparison)) process.stderr.write(`wrote ${file}\n`)
+  }
+  return bounds.every(({ holds }) => holds)
+}
+
+async function main(task: Task): Promise<number> {
+  const interrupt = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
+  try {
+    const repaired = await repairLeftovers()
+    for (const line of repaired) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
+    if (task.line.restore) {
+      if (repaired.length === 0) process.stderr.write('there is nothing to put back\n')
+      return 0
+    }
+    const holds = report(task, await bench(task, interrupt.signal))
+    return holds || task.line.quick ? 0 : 1
+  } catch (error) {
+    if (interrupt.signal.aborted) {
+      process.stderr.write('\nbench: interrupted; everything is as it was before\n')
+      return 130
+    }
+    const { message, stack, code } = error as Error & { code?: unknown }
+    const ours = error instanceof TypeError || error instanceof RangeError ? stack : message
+    process.stderr.write(`bench: ${ours}\n`)
+    if (code === 'EPERM') process.stderr.write('It takes root: sudo npm run bench\n')
+    return 1
+  }
+}
+
+function parsed(): Task {
+  try {
+    return taskOf(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
+
+process.exitCode = await main(parsed())

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Device, device } from '../../src/index.ts'
+import { Changes } from './changes.ts'
+import type { MachineDevices } from './command-line.ts'
+import type { Generator, GeneratorName, Order } from './generator.ts'
+import { openGenerator } from './generators.ts'
+import { refuseForeignPrograms, refuseLifelines } from './safety.ts'
+import type { Scene } from './scene.ts'
+
+/**
+ *   from ─────────▶ nic ─ XDP redirect ─▶ target ───▶ peer
+ *
+ * Devices of the machine's, which stay as they are but for features, programs and what is sent. Without `from` another
+ * machine sends to the NIC. @throws Error for devices that are not up, have somebody's program, or carry a lifeline.
+ */
+export async function buildNicScene(
+  names: MachineDevices,
+  wanted: GeneratorName | null,
+  force: boolean,
+): Promise<Scene> {
+  const [nic, target] = [device(names.nic), device(names.target)]
+  const from = names.from === null ? null : device(names.from)
+  const peer = await target.getVethPeer()
+  const ports = from === null ? [nic] : [nic, from]
+  await refuseSameDevices([...ports, target])
+  for (const each of [...ports, target, peer]) await refuseDown(each)
+  await refuseForeignPrograms([...ports, target, peer])
+  if (!force) await refuseLifelines([...ports, target])
+  const generator = from === null ? null : await openGenerator(from, wanted, 'NIC')
+  const { name, index } = await target.getLink()
+  const changes = new Changes()
+  const setFeature = async (of: Device, feature: string, on: boolean) => {
+    const own = of === peer ? { end: 'peer' as const, name, index } : await placeOf(of)
+    await changes.setFeature(of, own, feature, on)
+  }
+  // Live frames out of a veth need NAPI at its other end; a NIC has it.
+  const isFed = generator?.name === 'live frames' && (await nic.getLink()).kind === 'veth'
+  if (isFed) await setFeature(nic, 'gro', true)
+  return {
+    kind: 'nic',
+    from,
+    nic,
+    target,
+    peer,
+    generator: generator && whileCarrier(generator, ports),
+    setFeature,
+    async restore() {
+      await generator?.close()
+      await changes.restore()
+    },
+  }
+}
+
+async function placeOf(of: Device) {
+  const { name, index } = await of.getLink()
+  return { end: 'device' as const, name, index }
+}
+
+async function refuseSameDevices(devices: readonly Device[]): Promise<void> {
+  const links = await Promise.all(devices.map(each => each.getLink()))
+  if (new Set(links.map(({ index }) => index)).size < links.length)
+    throw new Error(`${links.map(({ name }) => name).join(', ')}: each must be a device of its own`)
+}
+
+async function refuseDown(each: Device): Promise<void> {
+  const { name, flags } = await each.getLink()
+  if ((flags & IFF_UP) === 0) throw new Error(`${each} is down: ip link set dev ${name} up`)
+}
+
+/** Source: include/uapi/linux/if.h. */
+const IFF_UP = 1
+
+/** Some drivers, as igb, start anew with a native program, and nothing gets through for seconds. */
+function whileCarrier(generator: Generator, ports: readonly Device[]): Generator {
+  return {
+    name: generator.name,
+    async send(order: Order) {
+      for (const port of ports) await waitForCarrier(port)
+      return await generator.send(order)
+    },
+    close: () => generator.close(),
+  }
+}
+
+const PATIENCE_MS = 20_000
+
+async function waitForCarrier(port: Device): Promise<void> {
+  const begun = performance.now()
+  while ((await port.getLink()).carrier === 0) {
+    if (performance.now() - begun > PATIENCE_MS) throw new Error(`${port} has no carrier: is it wired?`)
+    await sleep(50)
+  }
+}

@@ -1,0 +1,81 @@
+import { progressOf } from '../progress.ts'
+import type { Case } from './case.ts'
+import { Ceilings } from './ceilings.ts'
+import { lookFirst } from './first-look.ts'
+import { idOf } from './matrix.ts'
+import { framesFor, measure, PARTS } from './measure.ts'
+import type { Plan } from './plan.ts'
+import { prepared } from './prepared.ts'
+import type { CaseResult, Results, Run } from './results.ts'
+import type { Sample } from './sample.ts'
+import type { Scene } from './scene.ts'
+import { schedule } from './schedule.ts'
+import { watchTurns } from './turns.ts'
+
+/** A case as it goes along. */
+interface Underway extends Omit<CaseResult, 'runs'> {
+  readonly runs: Run[]
+  /** The same by the other program. */
+  readonly theirs: Sample[]
+  /** How many each part of a sample has. */
+  readonly frames: number
+}
+
+/**
+ * Looks at every case once, then measures them turn by turn; each repeat begins with the generator's ceilings.
+ * @throws the signal's reason when it is aborted.
+ */
+export async function runAll(
+  scene: Scene,
+  plan: Plan,
+): Promise<Pick<Results, 'ceilings' | 'cases' | 'references'>> {
+  const { cases, repeats, seed, signal, oracle } = plan
+  const ceilings = await Ceilings.open(scene, plan)
+  const underway = new Map<string, Underway>()
+  const looked = progressOf('cases looked at', cases.length)
+  for (const each of cases) {
+    signal.throwIfAborted()
+    underway.set(idOf(each), await firstVisit(scene, each, plan))
+    looked(underway.size)
+  }
+  const turns = schedule(cases, repeats, seed)
+  const watch = watchTurns(turns.length)
+  for (const next of turns) {
+    signal.throwIfAborted()
+    watch(next)
+    if (next.turn % cases.length === 0) await ceilings.measure()
+    await takeTurn(scene, plan, underway.get(idOf(next.case))!, next.turn)
+  }
+  watch()
+  const all = [...underway.values()]
+  return {
+    ceilings: ceilings.results(),
+    cases: all.map(({ frames, theirs, ...result }) => result),
+    references: all.flatMap(({ case: each, theirs }) =>
+      theirs.length === 0 ? [] : [{ by: oracle!.name, case: each, runs: theirs }],
+    ),
+  }
+}
+
+async function firstVisit(scene: Scene, what: Case, { cpus, milliseconds }: Plan): Promise<Underway> {
+  const traffic = { size: what.size, cores: cpus.slice(0, what.cores) }
+  const begun = { case: what, runs: [], theirs: [] }
+  try {
+    return await prepared(scene, what, async () => {
+      const frames = await framesFor(scene, traffic, milliseconds / PARTS)
+      return { ...begun, notRun: null, frames, ...(await lookFirst(scene, { ...traffic, frames }, what)) }
+    })
+  } catch (error) {
+    const notRun = (error as Error).message
+    return { ...begun, notRun, frames: 0, explained: { reason: null }, traced: null }
+  }
+}
+
+/** One run of a case, and one of the other program, where it does that. */
+async function takeTurn(scene: Scene, { cpus, oracle }: Plan, one: Underway, turn: number): Promise<void> {
+  if (one.notRun !== null) return
+  const { frames, case: what } = one
+  const traffic = { frames, size: what.size, cores: cpus.slice(0, what.cores) }
+  one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn })
+  if (oracle?.does(what)) one.theirs.push(await oracle.redirect(scene, traffic))
+}

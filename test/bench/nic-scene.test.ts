@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, type TestContext, test } from 'node:test'
+import type { Results } from '../../bench/redirect/results.ts'
+import { createNetns, createVethPair, type Device, type NetnsHandle, xdpPass } from '../../src/index.ts'
+import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
+import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
+
+const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
+
+/** gen0 ─────▶ nic0 ─ XDP redirect ─▶ veth0 ───▶ eth0: the first three in one namespace, as devices of a machine are. */
+interface Machine {
+  readonly netns: NetnsHandle
+  readonly nic: Device
+  readonly target: Device
+  readonly peer: Device
+}
+
+async function machine(t: TestContext): Promise<Machine> {
+  const [netns, container] = [await createNetns(), await createNetns()]
+  // A container has a process, and by that its namespace is found.
+  const inside = `--net=/proc/${process.pid}/fd/${container.fd}`
+  const process1 = spawn('nsenter', [inside, 'setpriv', '--pdeathsig', 'KILL', 'sleep', 'infinity'])
+  t.after(async () => {
+    process1.kill()
+    for (const each of [netns, container]) await each.remove()
+  })
+  const end = { up: true, addrGenMode: 'none', rxQueues: 2, txQueues: 2 } as const
+  const [nic] = await createVethPair({ name: 'nic0', netns, ...end, peer: { name: 'gen0', ...end } })
+  const eth0 = { name: 'eth0', netns: container, ...end }
+  const [target, peer] = await createVethPair({ name: 'veth0', netns, ...end, peer: eth0 })
+  return { netns, nic, target, peer }
+}
+
+const FROM = ['--nic', 'nic0', '--target', 'veth0', '--from', 'gen0']
+const SHORT = ['--repeats', '1', '--milliseconds', '30', '--json']
+
+/** The benchmark, in the machine's namespace. */
+async function bench({ netns }: Machine, ...words: string[]) {
+  const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
+  const child = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [[status], stdout, stderr] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ])
+  return { status, stdout, stderr }
+}
+
+async function results(machine: Machine, ...words: string[]): Promise<Results> {
+  const { status, stdout, stderr } = await bench(machine, ...words, ...SHORT)
+  assert.equal(status, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+async function gro(device: Device): Promise<boolean> {
+  return (await device.getFeatures())['rx-gro']!.active
+}
+
+describe("the benchmark with a machine's own devices", { skip: needsRoot }, () => {
+  test('counts what arrives, says why nothing does, and leaves all as it was', {
+    skip: needsGroNapi,
+  }, async t => {
+    const all = await machine(t)
+    const { path, cases } = await results(
+      all,
+      ...FROM,
+      '--only',
+      'native peer=plain,gro 64 bpf_redirect cores=1',
+    )
+    assert.deepEqual([path.scene, path.nic.name, path.target, path.peer], ['nic', 'nic0', 'veth0', 'eth0'])
+    assert.deepEqual(cases.map(({ case: { peer } }) => peer).toSorted(), ['gro', 'plain'])
+    for (const { case: what, runs, explained } of cases) {
+      const [run] = runs
+      assert.ok(run!.received > 0)
+      assert.equal(run!.delivered, what.peer === 'gro' ? run!.received : 0)
+      const code = kernelHas(6, 3) ? 'EOPNOTSUPP' : 'ENXIO'
+      assert.equal(explained.reason?.code, what.peer === 'gro' ? undefined : code)
+    }
+    assert.equal(await gro(all.peer), false)
+    for (const device of [all.nic, all.peer]) assert.equal((await device.getXdp()).mode, 'none')
+  })
+
+  test("refuses what it could break, and takes nobody's program off", async t => {
+    const all = await machine(t)
+    const refused = async (why: RegExp, ...words: string[]) => {
+      const { status, stderr } = await bench(all, ...words, '--quick')
+      assert.notEqual(status, 0)
+      assert.match(stderr, why)
+    }
+    await refused(/nic0, nic0, veth0: each must be a device of its own/, ...FROM.with(-1, 'nic0'))
+    const { programId } = await all.nic.attachXdp(xdpPass())
+    await refused(/nic0 .*has an XDP program/, ...FROM)
+    assert.equal((await all.nic.getXdp()).programs[0]!.id, programId)
+    await all.target.down()
+    await refused(/veth0 .* is down: ip link set dev veth0 up/, ...FROM)
+  })
+})

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openPktgen } from '../../bench/redirect/pktgen.ts'
+import {
+  countRedirects,
+  createNetns,
+  createVethPair,
+  type Device,
+  xdpPass,
+  xdpRedirect,
+} from '../../src/index.ts'
+import { kernelHas } from '../tools/kernel-needs.ts'
+import { needsRoot } from '../tools/netns.ts'
+import { needsPktgen } from './needs-pktgen.ts'
+import { carrier, needsNics, nicWire, vethWire, type Wire } from './wires.ts'
+
+const FRAMES = 20_000
+
+/**
+ *   gen ─────────▶ nic ─ XDP redirect ─▶ veth0 ───▶ eth0
+ *
+ * Where pktgen sends out of a NIC, and the program runs in the driver of another; and the same with a veth as the wire.
+ */
+interface Scene extends Wire {
+  readonly target: Device
+  readonly peer: Device
+}
+
+async function scene(t: TestContext, wire: Wire): Promise<Scene> {
+  const container = await createNetns()
+  t.after(() => container.remove())
+  const end = { up: true, addrGenMode: 'none', rxQueues: 2, txQueues: 2 } as const
+  const [target, peer] = await createVethPair({
+    ...{ name: 'veth0', netns: wire.host, ...end },
+    peer: { name: 'eth0', netns: container, ...end },
+  })
+  return { ...wire, target, peer }
+}
+
+/** Sends by pktgen, and what became of the frames, by counters. */
+async function outcome({ gen, nic, target, peer }: Scene, mode: 'native' | 'generic') {
+  const program = await nic.attachXdp(xdpRedirect((await target.getLink()).index), {
+    mode,
+    lifetime: 'process',
+  })
+  await carrier(gen, nic)
+  const pktgen = await openPktgen(gen)
+  const redirects = await countRedirects()
+  try {
+    const before = await received(nic, peer)
+    const destination = Uint8Array.from((await nic.getLink()).address.split(':'), byte =>
+      Number.parseInt(byte, 16),
+    )
+    const { sent } = await pktgen.send({ frames: FRAMES, size: 64, cores: [0, 1], destination })
+    const after = await stillReceived(nic, peer)
+    const failures = (await redirects.read()).filter(({ code }) => code !== null)
+    return { sent, received: after[0]! - before[0]!, delivered: after[1]! - before[1]!, failures }
+  } finally {
+    await redirects.close()
+    await pktgen.close()
+    await program.detach()
+  }
+}
+
+function received(...devices: readonly Device[]): Promise<number[]> {
+  return Promise.all(devices.map(async device => Number((await device.getLink()).stats!.rxPackets)))
+}
+
+/** Once nothing comes any more. */
+async function stillReceived(...devices: readonly Device[]): Promise<number[]> {
+  for (let before = await received(...devices); ; ) {
+    await sleep(300)
+    const now = await received(...devices)
+    if (now.join() === before.join()) return now
+    before = now
+  }
+}
+
+const WIRES = [
+  ['two NICs', nicWire, needsNics],
+  ['a veth pair', vethWire, false],
+] as const
+
+for (const [what, makeWire, needs] of WIRES)
+  describe(`pktgen through ${what}`, { skip: needsRoot || needs || (await needsPktgen()) }, () => {
+    test('native: nothing arrives at a peer without NAPI, for the reason that was predicted', async t => {
+      const all = await scene(t, await makeWire(t))
+      const verdict = await all.target.explainRedirect()
+      const { sent, received, delivered, failures } = await outcome(all, 'native')
+      assert.equal(sent, FRAMES)
+      assert.ok(received > FRAMES / 2, `the NIC received ${received}`)
+      assert.equal(delivered, 0)
+      assert.equal(verdict.code, kernelHas(6, 3) ? 'EOPNOTSUPP' : 'ENXIO')
+      assert.deepEqual(
+        failures.map(({ code, tracepoint, refused }) => [code, tracepoint, refused]),
+        [[verdict.code, verdict.where?.tracepoint, received]],
+      )
+    })
+
+    test('native: all that the NIC received arrives at a peer with NAPI', async t => {
+      const all = await scene(t, await makeWire(t))
+      // Before 5.13 GRO does not start NAPI.
+      await (kernelHas(5, 13) ? all.peer.setFeature('gro', true) : all.peer.attachXdp(xdpPass()))
+      assert.equal((await all.target.explainRedirect()).delivers, true)
+      const { received, delivered, failures } = await outcome(all, 'native')
+      assert.ok(received > FRAMES / 2, `the NIC received ${received}`)
+      assert.equal(delivered, received)
+      assert.deepEqual(failures, [])
+    })
+
+    test('generic: all that the NIC received arrives, with NAPI or without', async t => {
+      const all = await scene(t, await makeWire(t))
+      if (makeWire === vethWire && !kernelHas(6, 12))
+        return await assert.rejects(outcome(all, 'generic'), /bring the kernel down/)
+      assert.equal((await all.target.explainRedirect({ mode: 'generic' })).delivers, true)
+      const { received, delivered } = await outcome(all, 'generic')
+      assert.ok(received > FRAMES / 2, `the NIC received ${received}`)
+      assert.equal(delivered, received)
+    })
+  })

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { describe, it } from 'node:test'
+import type { Case } from '../../bench/redirect/case.ts'
+import { buildEmbeddedScene } from '../../bench/redirect/embedded-scene.ts'
+import type { GeneratorName } from '../../bench/redirect/generator.ts'
+import { measure, PARTS } from '../../bench/redirect/measure.ts'
+import { prepared, withSink } from '../../bench/redirect/prepared.ts'
+import { checkResults } from '../../bench/redirect/results.ts'
+import type { Device } from '../../src/index.ts'
+import { needsCommands } from '../tools/commands.ts'
+import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
+import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
+
+const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
+const FRAMES = often(10_000, 500)
+const CASE: Case = { mode: 'native', peer: 'gro', size: 64, via: 'bpf_redirect', cores: 1 }
+
+function bench(...words: string[]) {
+  return spawnSync(process.execPath, [...LOADER, main, ...words], { encoding: 'utf8' })
+}
+
+/** What iproute2 reads of the same counter. */
+function receivedBy({ netns, name }: Device): number {
+  const inside = `--net=${netns.path.replace('/self/', `/${process.pid}/`)}`
+  const json = execFileSync('nsenter', [inside, 'ip', '-j', '-s', 'link', 'show', 'dev', name!], {
+    encoding: 'utf8',
+  })
+  return JSON.parse(json)[0].stats64.rx.packets
+}
+
+/** A sample of each of these cases. */
+async function sampled(generator: GeneratorName, cases: readonly Case[]) {
+  const scene = await buildEmbeddedScene(1, generator)
+  try {
+    const samples = []
+    for (const each of cases) {
+      const before = receivedBy(scene.peer)
+      const traffic = { frames: FRAMES, size: each.size, cores: [0] }
+      const sample = await prepared(scene, each, () => measure(scene, traffic))
+      samples.push({ each, sample, counted: receivedBy(scene.peer) - before })
+    }
+    return samples
+  } finally {
+    await scene.restore()
+  }
+}
+
+describe('a sample', { skip: needsRoot || needsCommands('ip') }, () => {
+  const peers = ['plain', 'gro', 'pass', 'drop'] as const
+
+  it('by live frames accounts for every frame, as iproute2 counts them', {
+    skip: needsLiveFrames || needsGroNapi,
+  }, async () => {
+    const cases = (['native', 'generic'] as const).flatMap(mode =>
+      peers.map((peer): Case => ({ mode, peer, size: 512, via: 'devmap', cores: 1 })),
+    )
+    for (const { each, sample, counted } of await sampled('live frames', cases)) {
+      const { sent, received, delivered, drops } = sample
+      const words = JSON.stringify({ each, sample })
+      assert.equal(sent, PARTS * FRAMES, words)
+      assert.equal(received, sent, words)
+      const arrives = each.mode === 'generic' || each.peer !== 'plain'
+      assert.equal(delivered, arrives ? sent : 0, words)
+      assert.equal(
+        drops.reduce((sum, { frames }) => sum + frames, delivered),
+        sent,
+        words,
+      )
+      // With the parts that do not count: the warm-up, and those of tries that were not steady.
+      const all = counted / ((PARTS + 1) * FRAMES)
+      assert.ok(arrives ? [1, 1.75, 2.5].includes(all) : all === 0, `${words}: ip counts ${counted}`)
+    }
+  })
+
+  it('by AF_PACKET as well', { skip: needsGroNapi }, async () => {
+    const generic: Case = { ...CASE, mode: 'generic', peer: 'plain' }
+    for (const { sample } of await sampled('AF_PACKET', [CASE, generic])) {
+      assert.equal(sample.sent, PARTS * FRAMES)
+      assert.equal(sample.delivered, sample.sent, JSON.stringify(sample))
+    }
+  })
+
+  it('of the generator alone counts what the NIC dropped', { skip: needsLiveFrames }, async () => {
+    const scene = await buildEmbeddedScene(1, 'live frames')
+    const traffic = { frames: FRAMES, size: 64, cores: [0] }
+    const { delivered, drops } = await withSink(scene, sink => measure(sink, traffic))
+    await scene.restore()
+    await scene.restore() // a second time does nothing
+    assert.equal(delivered, PARTS * FRAMES)
+    assert.deepEqual(drops, [])
+  })
+})
+
+describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }, () => {
+  it('says of each case what arrived, and why nothing did', () => {
+    const { status, stdout, stderr } = bench('--quick', '--json', '--seed', '7')
+    assert.equal(status, 0, stderr)
+    const results = checkResults(JSON.parse(stdout), '')
+    assert.equal(results.generator, 'live frames')
+    assert.equal(results.cases.length, 4)
+    for (const { case: each, explained, traced, runs } of results.cases) {
+      const fails = each.mode === 'native' && each.peer === 'plain'
+      assert.equal(runs.length, 2)
+      for (const { sent, delivered, drops } of runs) {
+        assert.equal(delivered, fails ? 0 : sent, JSON.stringify(each))
+        assert.equal(
+          drops.reduce((sum, { frames }) => sum + frames, delivered),
+          sent,
+        )
+      }
+      assert.equal(explained.reason === null, !fails)
+      const code = explained.reason?.code
+      if (fails) assert.ok(code && traced!.some(seen => seen.code === code && seen.frames > 0), code ?? '')
+    }
+  })
+
+  it('refuses what it cannot do, before it begins', () => {
+    for (const words of [
+      ['--only', 'quick'],
+      ['--nic', 'eth1'],
+      ['--compare', '/nonexistent.json'],
+      ['--generator', 'ping'],
+    ]) {
+      const { status, stderr } = bench(...words)
+      assert.equal(status, 2, words.join(' '))
+      assert.match(stderr, /^bench: .*\n\nnpm run bench -- \[options\]/)
+    }
+    const { status, stderr } = bench('--nic', 'none0', '--target', 'none1', '--traffic', 'external')
+    assert.equal(status, 1)
+    assert.match(stderr, /ENODEV.*none/)
+  })
+})
