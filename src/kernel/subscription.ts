@@ -58,7 +58,10 @@ export function openSubscription(what: Groups, news: () => void, shim: Shim = lo
       shim.subscribe(fd, protocol, Uint32Array.from(groups), receiveBuffer, all, news)
     let handle = subscribe(allNsid ? 1 : 0)
     if (handle === EPERM && allNsid === 'if allowed') handle = subscribe(0)
-    if (handle < 0) throw new SystemError(handle, 'socket', `subscribing to groups ${groups.join(', ')}`)
+    if (handle < 0) {
+      const needs = handle === EPERM && allNsid ? ' of other namespaces needs CAP_NET_BROADCAST' : ''
+      throw new SystemError(handle, 'socket', `subscribing to groups ${groups.join(', ')}${needs}`)
+    }
     return new Subscription(shim, handle)
   } finally {
     closeNetns(fd)

@@ -4,7 +4,7 @@ import { type ChangedField, changedLinkFields } from './link-difference.ts'
 
 /** Where a device is. */
 export interface LinkPlace {
-  /** How the namespace is reached; null where no way to it was found: somebody's descriptor may be all that holds it. */
+  /** How the namespace was reached at that time; null where no way was found: a descriptor may be all that holds it. */
   readonly netns: Netns | null
   /**
    * The namespace's id in the one that this program runs in; null for that one itself. With the link's index it names a

@@ -13,6 +13,9 @@ import type { Table } from './table.ts'
 /** As many answers as one crossing into the kernel brings. */
 const AT_ONCE = 32
 
+/** Kinds of links that have ports. */
+const MASTERS = ['bridge', 'bond', 'team']
+
 /** NETNSA_NSID_NOT_ASSIGNED, where a namespace does not know the one that its device leads to, and is out of reach. */
 const NO_ID = -1
 
@@ -54,8 +57,17 @@ export class LinkList {
       const answers = yield* together(new Bundle(devices.map(({ question }) => question)))
       for (const [j, { place, question }] of devices.entries()) {
         const link = takenOrNull(question, answers[j]!)
-        if (link !== null) yield* this.#add(place, link)
+        if (link === null) continue
+        if (MASTERS.includes(link.kind)) this.#askPorts(place, link)
+        yield* this.#add(place, link)
       }
+    }
+  }
+
+  /** What a bridge tells of itself may be different at its ports, too, of which it tells nothing: IFLA_BRPORT_BRIDGE_ID. */
+  #askPorts(place: Place, { index }: Link): void {
+    for (const key of this.#table.keys(place.part)) {
+      if (this.#table.get(key)?.link.master === index) this.#table.askLater(key)
     }
   }
 

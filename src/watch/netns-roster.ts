@@ -1,7 +1,7 @@
 import { assignNetnsId, getNetnsId, netnsIdQuestion } from '../rtnetlink/netns-id.ts'
 import { isOutOfReach } from '../veth/netns-search.ts'
 import { NetlinkError } from '../wire/errors.ts'
-import { type Netns, netnsPid, OWN_NETNS } from '../wire/netns.ts'
+import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { Bundle, together } from '../wire/question.ts'
 
@@ -78,12 +78,12 @@ export class NetnsRoster {
     return this.#ownInode
   }
 
-  /** A process may end before the namespace does: a way that lasts is kept, another one is replaced. */
+  /** A process may end before the namespace does: a way by name is kept, another one is replaced. */
   #note(netns: Netns, id: number): void {
     this.#idOf.set(netns.inode!, id)
     const known = this.#byId.get(id)
-    if (known === undefined || known.inode !== netns.inode || netnsPid(known) !== null)
-      this.#byId.set(id, netns)
+    const lasts = known?.inode === netns.inode && !known.path.startsWith('/proc/')
+    if (!lasts) this.#byId.set(id, netns)
   }
 }
 

@@ -108,7 +108,7 @@ export class Places {
   }
 
   *meet(netnsId: number): Operation<Place> {
-    for (const held of ['by name', 'by process', 'by thread'] as const) {
+    for (const held of ['by name', 'by process'] as const) {
       if (this.#roster.at(netnsId) === null) yield* this.#roster.look(held)
     }
     return this.#add(netnsId, this.#roster.at(netnsId))

@@ -13,8 +13,6 @@ export class Consumer {
   losses = 0
   /** By the namespace's id and the index. */
   readonly table = new Map<string, Link>()
-  /** The paths of the namespaces, by their ids. */
-  readonly #paths = new Map<number | null, string>()
   readonly #random: Random
 
   constructor(seed: number) {
@@ -39,7 +37,7 @@ export class Consumer {
       this.losses += event.losses
       return
     }
-    const { netns, netnsId, link } = event
+    const { netnsId, link } = event
     const key = `${netnsId}/${link.index}`
     const known = this.table.get(key)
     if (event.type === 'added') assert.equal(known, undefined, `${key} is added, and was there`)
@@ -48,40 +46,25 @@ export class Consumer {
     if (event.type === 'removed') assert.equal(known, link, `${key} is removed, and was otherwise before`)
     if (event.type === 'removed') this.table.delete(key)
     else this.table.set(key, link)
-    if (netns !== null) this.#paths.set(netnsId, netns.path)
   }
 
   /**
-   * When the table is what the kernel says, asked afresh: links by their namespace's path. That may take as long as the last
-   * events are under way. @throws AssertionError
+   * When the table is what the kernel says, asked afresh: all links by the same keys. That may take as long as the last events
+   * are under way. @throws AssertionError
    */
-  async settled(kernel: () => ReadonlyMap<string, readonly Link[]>): Promise<void> {
+  async settled(kernel: () => ReadonlyMap<string, Link>): Promise<void> {
     for (const deadline = performance.now() + LONGEST_WAIT; ; await sleep(100)) {
-      const [told, asked] = [this.#told(), flat(kernel())]
+      const [told, asked] = [sorted(this.table), sorted(kernel())]
       if (performance.now() > deadline) assert.deepEqual(told, asked)
       else if (!isEqual(told, asked)) continue
       return
     }
   }
-
-  #told(): [string, Link][] {
-    const links = [...this.table].map(([key, link]): [string, Link] => {
-      const [id = ''] = key.split('/')
-      return [`${this.#paths.get(id === 'null' ? null : Number(id))} ${link.index}`, link]
-    })
-    return sorted(links)
-  }
-}
-
-function flat(byPath: ReadonlyMap<string, readonly Link[]>): [string, Link][] {
-  const all: [string, Link][] = []
-  for (const [path, links] of byPath) for (const link of links) all.push([`${path} ${link.index}`, link])
-  return sorted(all)
 }
 
 /** Without counters; and of a bridge without the data in which timers run. */
-function sorted(links: readonly [string, Link][]): [string, Link][] {
-  const plain = links.map(([key, link]): [string, Link] => {
+function sorted(links: ReadonlyMap<string, Link>): [string, Link][] {
+  const plain = [...links].map(([key, link]): [string, Link] => {
     const { linkinfo } = link
     const isBridge = link.kind === 'bridge' || linkinfo?.slaveKind === 'bridge'
     const told = isBridge && linkinfo ? { ...linkinfo, data: null, slaveData: null } : linkinfo

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { watchLinks } from '../../src/index.ts'
+import { getNetnsId } from '../../src/rtnetlink/netns-id.ts'
 import { createNetns, type Link, listLinks } from '../../src/sync.ts'
-import { NETNS_DIRECTORY } from '../../src/wire/netns.ts'
+import { NETNS_DIRECTORY, type Netns, netnsFrom, OWN_NETNS } from '../../src/wire/netns.ts'
+import { real } from '../tools/real.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { Consumer } from './consumer.ts'
 
@@ -37,7 +39,7 @@ export async function storm(seed: number, changes: number, receiveBuffer?: numbe
       places.map(({ fd }) => fd!),
       following,
     )
-    await consumer.settled(() => new Map(places.map(netns => [netns.path, listLinks({ netns })])))
+    await consumer.settled(() => linksOf(places))
   } finally {
     stopped.abort()
     await following
@@ -62,10 +64,18 @@ export async function stormOfPairs(seed: number, pairs: number, namespaces: numb
 }
 
 /** Where all namespaces have names: every device of the machine. */
-function sweep(): Map<string, Link[]> {
-  const names = existsSync(NETNS_DIRECTORY) ? readdirSync(NETNS_DIRECTORY) : []
-  const named = names.map((netns): [string, Link[]] => [`${NETNS_DIRECTORY}/${netns}`, listLinks({ netns })])
-  return new Map([['', listLinks()], ...named])
+function sweep(): Map<string, Link> {
+  return linksOf([OWN_NETNS, ...readdirSync(NETNS_DIRECTORY).map(netnsFrom)])
+}
+
+/** As a fresh dump in each has them. */
+function linksOf(places: readonly Netns[]): Map<string, Link> {
+  const links = new Map<string, Link>()
+  for (const netns of places) {
+    const id = netns === OWN_NETNS ? null : real(getNetnsId(OWN_NETNS, netns))
+    for (const link of listLinks({ netns })) links.set(`${id}/${link.index}`, link)
+  }
+  return links
 }
 
 async function runToEnd(
