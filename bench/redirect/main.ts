@@ -16,13 +16,14 @@ import { casesOf } from './matrix.ts'
 import { nameOf } from './measure.ts'
 import { describeNic } from './nic-record.ts'
 import { buildNicScene } from './nic-scene.ts'
-import { libbpfOracle } from './oracle.ts'
+import { libbpfOracle, WITH_LIBBPF } from './oracle.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
 import { runAll } from './run-all.ts'
 import type { Scene } from './scene.ts'
 import { lookOf, renderTable } from './table.ts'
+import { xdpTools } from './xdp-tools.ts'
 
 /** What ours must reach of the same by a C program with libbpf. */
 const LEAST_OF_C = 0.95
@@ -47,8 +48,8 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
   const scene = await openScene(line, cases)
   try {
     const { repeats, milliseconds, seed, quick } = line
-    const oracle = libbpfOracle(scene)
-    const measured = await runAll(scene, { cases, repeats, milliseconds, seed, cpus, oracle, signal })
+    const oracles = [libbpfOracle(scene), ...(await xdpTools(scene))].filter(one => one !== null)
+    const measured = await runAll(scene, { cases, repeats, milliseconds, seed, cpus, oracles, signal })
     return {
       schema: SCHEMA,
       version: VERSION,
@@ -84,7 +85,9 @@ async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path
 function report({ line, before }: Task, results: Results): boolean {
   const comparison = before === null ? null : compareResults(before, results)
   const bounds = besideOthers(results).flatMap(({ what, by, ratio }) =>
-    ratio === null ? [] : [{ what, by, ratio: ratio.ratio, holds: ratio.ratio >= LEAST_OF_C }],
+    ratio === null || by !== WITH_LIBBPF
+      ? []
+      : [{ what, by, ratio: ratio.ratio, holds: ratio.ratio >= LEAST_OF_C }],
   )
   if (line.json) {
     process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
