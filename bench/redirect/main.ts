@@ -3,7 +3,7 @@
  * root; docs/bench.md. Exit status 1 where it fails, or ours is slower than the bound wants beside a C program (not with
  * --quick); 2 for wrong usage; 130 when it is interrupted.
  */
-import { besideOthers } from './beside.ts'
+import { boundsOf, lineOf } from './bound.ts'
 import type { Case } from './case.ts'
 import { repairLeftovers } from './changes.ts'
 import { type CommandLine, commandLine, USAGE } from './command-line.ts'
@@ -16,7 +16,7 @@ import { casesOf } from './matrix.ts'
 import { nameOf } from './measure.ts'
 import { describeNic } from './nic-record.ts'
 import { buildNicScene } from './nic-scene.ts'
-import { libbpfOracle, WITH_LIBBPF } from './oracle.ts'
+import { libbpfOracle } from './oracle.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
@@ -24,9 +24,6 @@ import { runAll } from './run-all.ts'
 import type { Scene } from './scene.ts'
 import { lookOf, renderTable } from './table.ts'
 import { xdpTools } from './xdp-tools.ts'
-
-/** What ours must reach of the same by a C program with libbpf. */
-const LEAST_OF_C = 0.95
 
 /** What the command line comes to: everything that can be wrong with it is found before anything is measured. */
 interface Task {
@@ -81,28 +78,21 @@ async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path
   }
 }
 
-/** Prints and writes all that was asked for. @returns whether ours is as fast as the C program. */
+/** Prints and writes all that was asked for. @returns false where a bound does not hold. */
 function report({ line, before }: Task, results: Results): boolean {
   const comparison = before === null ? null : compareResults(before, results)
-  const bounds = besideOthers(results).flatMap(({ what, by, ratio }) =>
-    ratio === null || by !== WITH_LIBBPF
-      ? []
-      : [{ what, by, ratio: ratio.ratio, holds: ratio.ratio >= LEAST_OF_C }],
-  )
+  const bounds = boundsOf(results)
   if (line.json) {
     process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
   } else {
     process.stdout.write(`${renderTable(results, lookOf(process.stdout))}\n`)
-    for (const { what, by, ratio, holds } of bounds) {
-      const is = `${ratio.toFixed(2)} × ${by}, at least ${LEAST_OF_C} ×: ${holds ? 'holds' : 'DOES NOT HOLD'}`
-      process.stdout.write(`${what}: ${is}\n`)
-    }
+    for (const bound of bounds) process.stdout.write(`${lineOf(bound)}\n`)
     if (comparison !== null) process.stdout.write(`\n${renderComparison(comparison)}`)
   }
   if (line.out !== null) {
     for (const file of writeReport(line.out, results, comparison)) process.stderr.write(`wrote ${file}\n`)
   }
-  return bounds.every(({ holds }) => holds)
+  return bounds.every(({ holds }) => holds !== false)
 }
 
 async function main(task: Task): Promise<number> {
