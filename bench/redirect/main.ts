@@ -7,7 +7,7 @@ import { boundsOf, lineOf } from './bound.ts'
 import type { Case } from './case.ts'
 import { repairLeftovers } from './changes.ts'
 import { type CommandLine, commandLine, USAGE } from './command-line.ts'
-import { compareResults } from './compare.ts'
+import { type Comparison, compareResults } from './compare.ts'
 import { renderComparison } from './comparison-text.ts'
 import { cpusAllowed } from './cpus.ts'
 import { buildEmbeddedScene } from './embedded-scene.ts'
@@ -78,9 +78,10 @@ async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path
   }
 }
 
-/** Prints and writes all that was asked for. @returns false where a bound does not hold. */
+/** Prints and writes all that was asked for. @returns false where a bound does not hold, or there is nothing to compare. */
 function report({ line, before }: Task, results: Results): boolean {
-  const comparison = before === null ? null : compareResults(before, results)
+  const compared = comparisonWith(before, results)
+  const comparison = compared === 'refused' ? null : compared
   const bounds = boundsOf(results)
   if (line.json) {
     process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
@@ -92,12 +93,22 @@ function report({ line, before }: Task, results: Results): boolean {
   if (line.out !== null) {
     for (const file of writeReport(line.out, results, comparison)) process.stderr.write(`wrote ${file}\n`)
   }
-  return bounds.every(({ holds }) => holds !== false)
+  return compared !== 'refused' && bounds.every(({ holds }) => holds !== false)
+}
+
+/** What has been measured is not lost where it cannot be compared. */
+function comparisonWith(before: Results | null, results: Results): Comparison | null | 'refused' {
+  try {
+    return before === null ? null : compareResults(before, results)
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n`)
+    return 'refused'
+  }
 }
 
 async function main(task: Task): Promise<number> {
   const interrupt = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort())
   try {
     const repaired = await repairLeftovers()
     for (const line of repaired) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
@@ -108,7 +119,7 @@ async function main(task: Task): Promise<number> {
     const holds = report(task, await bench(task, interrupt.signal))
     return holds || task.line.quick ? 0 : 1
   } catch (error) {
-    if (interrupt.signal.aborted) {
+    if (interrupt.signal.aborted && error === interrupt.signal.reason) {
       process.stderr.write('\nbench: interrupted; everything is as it was before\n')
       return 130
     }
