@@ -24,7 +24,9 @@ export async function xdpTools(scene: Scene): Promise<Oracle[]> {
       await tryIt()
       found.push(oracle)
     } catch (error) {
-      process.stderr.write(`No ${oracle.name} beside ours: ${(error as Error).message}\n`)
+      // What libbpf logs comes before.
+      const why = (error as Error).message.split('\n').at(-1)
+      process.stderr.write(`No ${oracle.name} beside ours: ${why}\n`)
     }
   }
   return found
