@@ -63,10 +63,11 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
   }
 }
 
-async function openScene({ machine, generator, force }: CommandLine, cases: readonly Case[]): Promise<Scene> {
-  if (machine !== null) return await buildNicScene(machine, generator, force)
+async function openScene(line: CommandLine, cases: readonly Case[]): Promise<Scene> {
+  const { machine, generator, pktgen, force } = line
+  if (machine !== null) return await buildNicScene(machine, generator, force, pktgen)
   const queues = Math.max(...cases.map(({ cores }) => cores))
-  return await buildEmbeddedScene(queues, generator)
+  return await buildEmbeddedScene(queues, generator, pktgen)
 }
 
 async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path']> {
