@@ -1,3 +1,4 @@
+import { collectGarbage } from './collect.ts'
 import type { Contestant } from './contestant.ts'
 import { progressOf } from './progress.ts'
 import { type Spread, spread } from './spread.ts'
@@ -32,6 +33,7 @@ export async function runRounds(work: Work, all: readonly Contestant[], rounds: 
   const doing = all
     .filter(({ can }) => can.includes(what))
     .map(contestant => ({ contestant, values: [] as number[], long: false }))
+  collectGarbage()
   for (let round = -WARM_UP; round < rounds; round++) {
     for (const one of doing) {
       if (round < 0 ? !one.contestant.warmsUp : one.long && round % SELDOM !== 0) continue

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createNetns, createVethPair, type NetnsHandle } from '../src/sync.ts'
+import { collectGarbage } from './collect.ts'
 import { timed } from './contestant.ts'
 import { progressOf } from './progress.ts'
 import { sync } from './published.ts'
@@ -59,6 +60,7 @@ export async function manyVerdicts(
     for (const one of devices) one.explainRedirect()
   }
   explainAll() // from the second time on each is one crossing
+  collectGarbage()
   const [oneByOne, sweep]: [number[], number[]] = [[], []]
   let pairs = 0
   for (let time = 0; time < times; time++) {

@@ -144,7 +144,8 @@ export async function countRedirects(): Promise<RedirectCounterHandle> {
 /**
  * The features of the devices of a namespace, live: first those that there are, then what changes, until it is broken out
  * of or the signal is aborted. What a slow consumer has not seen yet is put together by device; what the kernel could not
- * deliver is said by a 'resync', and asked for anew. It keeps the namespace alive.
+ * deliver is said by a 'resync', and asked for anew. It keeps the namespace alive. Of a mere
+ * wish the kernel does not tell: `wanted` is as it was when the device was last asked.
  */
 export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator<FeaturesEvent, void, void> {
   const { where, limits } = watchAsked('watchFeatures()', options)
@@ -152,7 +153,8 @@ export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator
 }
 
 /**
- * What the netdev family knows of a namespace, live: XDP features of devices, NAPI instances and page pools.
+ * What the netdev family knows of a namespace, live and in the same manner: XDP features of devices, NAPI instances and page
+ * pools. Of NAPI the kernel has no message: a device's instances are asked for when something else is told of it.
  * @throws UnsupportedError from the first next() before Linux 6.3.
  */
 export function watchNetdev(options: WatchOptions = {}): AsyncIterableIterator<NetdevEvent, void, void> {

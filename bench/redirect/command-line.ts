@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { GeneratorName } from './generator.ts'
+import { type PktgenOptions, parsePktgenOptions } from './pktgen-order.ts'
 import { LEAST_REPEATS } from './summary.ts'
 
 export interface CommandLine {
@@ -11,6 +12,7 @@ export interface CommandLine {
   readonly seed: number
   /** null: the best that the kernel has. */
   readonly generator: GeneratorName | null
+  readonly pktgen: PktgenOptions
   /** A folder for the report. */
   readonly out: string | null
   /** An earlier results.json. */
@@ -44,6 +46,7 @@ export const USAGE = `npm run bench -- [options], as root
   --milliseconds N       how long each time (180)
   --seed N               of the order of the runs
   --generator NAME       ${Object.keys(GENERATORS).join(', ')}
+  --pktgen TEXT          of pktgen: 'flows=N delay=NS clones=N burst=N queues=N,N'
   --out DIR              writes results.json, report.md and charts there
   --compare FILE         an earlier results.json: now over before
   --json                 prints results.json instead of the table
@@ -66,6 +69,7 @@ export function commandLine(args: readonly string[]): CommandLine {
       milliseconds: { type: 'string' },
       seed: { type: 'string' },
       generator: { type: 'string' },
+      pktgen: { type: 'string', default: '' },
       out: { type: 'string' },
       compare: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -85,6 +89,7 @@ export function commandLine(args: readonly string[]): CommandLine {
     milliseconds: wholeNumber('milliseconds', values.milliseconds, quick ? 60 : 180),
     seed: wholeNumber('seed', values.seed, 1 + Math.floor(Math.random() * 999_999)),
     generator: generatorOf(values.generator),
+    pktgen: parsePktgenOptions(values.pktgen),
     out,
     compare,
     json,

@@ -1,6 +1,7 @@
 import { createNetns, createVethPair, type Device } from '../../src/index.ts'
 import type { GeneratorName } from './generator.ts'
 import { openGenerator } from './generators.ts'
+import type { PktgenOptions } from './pktgen-order.ts'
 import type { Scene } from './scene.ts'
 
 /**
@@ -10,7 +11,11 @@ import type { Scene } from './scene.ts'
  * Three network namespaces that only this process holds, so that nothing is left however it ends. Each veth has a queue
  * for each CPU that will send: a CPU puts frames into the ring of its own number (veth_select_rxq()).
  */
-export async function buildEmbeddedScene(queues: number, wanted: GeneratorName | null): Promise<Scene> {
+export async function buildEmbeddedScene(
+  queues: number,
+  wanted: GeneratorName | null,
+  pktgen: PktgenOptions = {},
+): Promise<Scene> {
   const [outside, host, container] = [await createNetns(), await createNetns(), await createNetns()]
   // No IPv6 addresses: the kernel would announce them, and counters would show more than what was sent.
   const end = { up: true, addrGenMode: 'none', rxQueues: queues, txQueues: queues } as const
@@ -29,7 +34,7 @@ export async function buildEmbeddedScene(queues: number, wanted: GeneratorName |
   })
   // Without a native program, nic0 would have no NAPI. With one GRO changes nothing: so it is on in both modes.
   await nic.setFeature('gro', true)
-  const generator = await openGenerator(from, wanted, 'veth')
+  const generator = await openGenerator(from, wanted, 'veth', pktgen)
   let isThere = true
   return {
     kind: 'embedded',

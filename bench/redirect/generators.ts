@@ -5,6 +5,7 @@ import type { Generator, GeneratorName } from './generator.ts'
 import { openLiveFrames } from './live-frames.ts'
 import { openPktgen } from './pktgen.ts'
 import { NoPktgenError } from './pktgen-netns.ts'
+import type { PktgenOptions } from './pktgen-order.ts'
 
 /**
  * The generator that is wanted, or the best one: out of a veth live frames, which tell their own time, and before 5.18
@@ -15,6 +16,7 @@ export async function openGenerator(
   device: Device,
   wanted: GeneratorName | null,
   of: 'veth' | 'NIC',
+  pktgen: PktgenOptions = {},
 ): Promise<Generator> {
   if (wanted === 'live frames' && !hasLiveFrames())
     throw new Error('live frames need Linux 5.18: --generator pktgen or af-packet')
@@ -24,13 +26,13 @@ export async function openGenerator(
     case 'AF_PACKET':
       return await openAfPacket(device)
     case 'pktgen':
-      return await (wanted === null ? openPktgenOrAfPacket(device) : openPktgen(device))
+      return await (wanted === null ? openPktgenOrAfPacket(device, pktgen) : openPktgen(device, pktgen))
   }
 }
 
-async function openPktgenOrAfPacket(device: Device): Promise<Generator> {
+async function openPktgenOrAfPacket(device: Device, pktgen: PktgenOptions): Promise<Generator> {
   try {
-    return await openPktgen(device)
+    return await openPktgen(device, pktgen)
   } catch (error) {
     if (!(error instanceof NoPktgenError)) throw error
     return await openAfPacket(device)

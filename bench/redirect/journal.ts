@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   writeSync,
@@ -26,8 +27,17 @@ export interface Entry {
 /** Gone with a restart of the machine, as the settings are. */
 export const JOURNALS = '/run/veth-nl-bench'
 
-const JOURNAL: Check<{ process: string; entries: readonly Entry[] }> = record({
+interface Content {
+  /** When the process began, by which a later one with its number is another. */
+  readonly process: string
+  /** The network namespace in which names and indexes count: 'net:[4026531840]'. */
+  readonly netns: string
+  readonly entries: readonly Entry[]
+}
+
+const JOURNAL: Check<Content> = record<Content>({
   process: text,
+  netns: text,
   entries: listOf(
     record<Entry>({ end: oneOf('device', 'peer'), name: text, index: count, feature: text, was: flag }),
   ),
@@ -57,7 +67,8 @@ export class Journal {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
     const file = openSync(this.#file, 'w', 0o600)
     try {
-      writeSync(file, JSON.stringify({ process: lifeOf(process.pid), entries: this.#entries }))
+      const content: Content = { process: lifeOf(process.pid), netns: ownNetns(), entries: this.#entries }
+      writeSync(file, JSON.stringify(content))
       fsyncSync(file)
     } finally {
       closeSync(file)
@@ -71,7 +82,7 @@ export class Journal {
   }
 }
 
-/** A journal whose process has ended without closing it. */
+/** A journal of this network namespace whose process has ended without closing it. */
 export interface Leftover {
   /** The last first: the order in which to put things back. */
   readonly entries: readonly Entry[]
@@ -83,8 +94,8 @@ export interface Leftover {
 export function leftovers(folder = JOURNALS): Leftover[] {
   return filesIn(folder).flatMap(name => {
     const file = join(folder, name)
-    const { process, entries } = JOURNAL(contentOf(file), file)
-    if (lifeOf(Number.parseInt(name, 10)) === process) return []
+    const { process, netns, entries } = JOURNAL(contentOf(file), file)
+    if (lifeOf(Number.parseInt(name, 10)) === process || netns !== ownNetns()) return []
     return [{ entries: entries.toReversed(), forget: () => remove(folder, file) }]
   })
 }
@@ -92,7 +103,11 @@ export function leftovers(folder = JOURNALS): Leftover[] {
 /** A process that was killed while it wrote the first line had changed nothing yet. */
 function contentOf(file: string): unknown {
   const content = readFileSync(file, 'utf8')
-  return content === '' ? { process: '', entries: [] } : JSON.parse(content)
+  return content === '' ? { process: '', netns: ownNetns(), entries: [] } : JSON.parse(content)
+}
+
+function ownNetns(): string {
+  return readlinkSync('/proc/self/ns/net')
 }
 
 function filesIn(folder: string): string[] {

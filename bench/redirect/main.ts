@@ -3,11 +3,11 @@
  * root; docs/bench.md. Exit status 1 where it fails, or ours is slower than the bound wants beside a C program (not with
  * --quick); 2 for wrong usage; 130 when it is interrupted.
  */
-import { besideOthers } from './beside.ts'
+import { boundsOf, lineOf } from './bound.ts'
 import type { Case } from './case.ts'
 import { repairLeftovers } from './changes.ts'
 import { type CommandLine, commandLine, USAGE } from './command-line.ts'
-import { compareResults } from './compare.ts'
+import { type Comparison, compareResults } from './compare.ts'
 import { renderComparison } from './comparison-text.ts'
 import { cpusAllowed } from './cpus.ts'
 import { buildEmbeddedScene } from './embedded-scene.ts'
@@ -23,9 +23,7 @@ import { readResults } from './results-file.ts'
 import { runAll } from './run-all.ts'
 import type { Scene } from './scene.ts'
 import { lookOf, renderTable } from './table.ts'
-
-/** What ours must reach of the same by a C program with libbpf. */
-const LEAST_OF_C = 0.95
+import { xdpTools } from './xdp-tools.ts'
 
 /** What the command line comes to: everything that can be wrong with it is found before anything is measured. */
 interface Task {
@@ -47,8 +45,8 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
   const scene = await openScene(line, cases)
   try {
     const { repeats, milliseconds, seed, quick } = line
-    const oracle = libbpfOracle(scene)
-    const measured = await runAll(scene, { cases, repeats, milliseconds, seed, cpus, oracle, signal })
+    const oracles = [libbpfOracle(scene), ...(await xdpTools(scene))].filter(one => one !== null)
+    const measured = await runAll(scene, { cases, repeats, milliseconds, seed, cpus, oracles, signal })
     return {
       schema: SCHEMA,
       version: VERSION,
@@ -65,10 +63,11 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
   }
 }
 
-async function openScene({ machine, generator, force }: CommandLine, cases: readonly Case[]): Promise<Scene> {
-  if (machine !== null) return await buildNicScene(machine, generator, force)
+async function openScene(line: CommandLine, cases: readonly Case[]): Promise<Scene> {
+  const { machine, generator, pktgen, force } = line
+  if (machine !== null) return await buildNicScene(machine, generator, force, pktgen)
   const queues = Math.max(...cases.map(({ cores }) => cores))
-  return await buildEmbeddedScene(queues, generator)
+  return await buildEmbeddedScene(queues, generator, pktgen)
 }
 
 async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path']> {
@@ -80,31 +79,37 @@ async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path
   }
 }
 
-/** Prints and writes all that was asked for. @returns whether ours is as fast as the C program. */
+/** Prints and writes all that was asked for. @returns false where a bound does not hold, or there is nothing to compare. */
 function report({ line, before }: Task, results: Results): boolean {
-  const comparison = before === null ? null : compareResults(before, results)
-  const bounds = besideOthers(results).flatMap(({ what, by, ratio }) =>
-    ratio === null ? [] : [{ what, by, ratio: ratio.ratio, holds: ratio.ratio >= LEAST_OF_C }],
-  )
+  const compared = comparisonWith(before, results)
+  const comparison = compared === 'refused' ? null : compared
+  const bounds = boundsOf(results)
   if (line.json) {
     process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
   } else {
     process.stdout.write(`${renderTable(results, lookOf(process.stdout))}\n`)
-    for (const { what, by, ratio, holds } of bounds) {
-      const is = `${ratio.toFixed(2)} × ${by}, at least ${LEAST_OF_C} ×: ${holds ? 'holds' : 'DOES NOT HOLD'}`
-      process.stdout.write(`${what}: ${is}\n`)
-    }
+    for (const bound of bounds) process.stdout.write(`${lineOf(bound)}\n`)
     if (comparison !== null) process.stdout.write(`\n${renderComparison(comparison)}`)
   }
   if (line.out !== null) {
     for (const file of writeReport(line.out, results, comparison)) process.stderr.write(`wrote ${file}\n`)
   }
-  return bounds.every(({ holds }) => holds)
+  return compared !== 'refused' && bounds.every(({ holds }) => holds !== false)
+}
+
+/** What has been measured is not lost where it cannot be compared. */
+function comparisonWith(before: Results | null, results: Results): Comparison | null | 'refused' {
+  try {
+    return before === null ? null : compareResults(before, results)
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n`)
+    return 'refused'
+  }
 }
 
 async function main(task: Task): Promise<number> {
   const interrupt = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort())
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort())
   try {
     const repaired = await repairLeftovers()
     for (const line of repaired) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
@@ -115,7 +120,7 @@ async function main(task: Task): Promise<number> {
     const holds = report(task, await bench(task, interrupt.signal))
     return holds || task.line.quick ? 0 : 1
   } catch (error) {
-    if (interrupt.signal.aborted) {
+    if (interrupt.signal.aborted && error === interrupt.signal.reason) {
       process.stderr.write('\nbench: interrupted; everything is as it was before\n')
       return 130
     }

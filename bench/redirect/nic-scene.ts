@@ -4,6 +4,7 @@ import { Changes } from './changes.ts'
 import type { MachineDevices } from './command-line.ts'
 import type { Generator, GeneratorName, Order } from './generator.ts'
 import { openGenerator } from './generators.ts'
+import type { PktgenOptions } from './pktgen-order.ts'
 import { refuseForeignPrograms, refuseLifelines } from './safety.ts'
 import type { Scene } from './scene.ts'
 
@@ -17,6 +18,7 @@ export async function buildNicScene(
   names: MachineDevices,
   wanted: GeneratorName | null,
   force: boolean,
+  pktgen: PktgenOptions = {},
 ): Promise<Scene> {
   const [nic, target] = [device(names.nic), device(names.target)]
   const from = names.from === null ? null : device(names.from)
@@ -26,7 +28,7 @@ export async function buildNicScene(
   for (const each of [...ports, target, peer]) await refuseDown(each)
   await refuseForeignPrograms([...ports, target, peer])
   if (!force) await refuseLifelines([...ports, target])
-  const generator = from === null ? null : await openGenerator(from, wanted, 'NIC')
+  const generator = from === null ? null : await openGenerator(from, wanted, 'NIC', pktgen)
   const { name, index } = await target.getLink()
   const changes = new Changes()
   const setFeature = async (of: Device, feature: string, on: boolean) => {

@@ -14,22 +14,33 @@ import { PROGRAM_NAME } from './programs.ts'
 import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
 
-/** Another program that does the same in the same scene: live frames from one core, into GRO at the peer. */
+/** Another program that does the same in the same scene. */
 export interface Oracle {
   readonly name: string
-  /** Whether it does this case. */
+  /** Whether it redirects in this case, and whether it generates such frames. */
   does(what: Case): boolean
   sends(what: Pick<Case, 'size' | 'cores'>): boolean
   /** The generator's frames dropped at the NIC. */
   ceiling(scene: Scene, traffic: Traffic): Promise<Sample>
-  /** Redirected into the target, which takes them by GRO at its peer. */
-  redirect(scene: Scene, traffic: Traffic): Promise<Sample>
+  /** Redirected into the target. */
+  redirect(scene: Scene, traffic: Traffic, what: Case): Promise<Sample>
 }
 
+/** What another program did, run by run. */
+export interface Theirs {
+  readonly oracle: Oracle
+  readonly runs: Sample[]
+}
+
+export function theirsOf(oracles: readonly Oracle[]): Theirs[] {
+  return oracles.map(oracle => ({ oracle, runs: [] }))
+}
+
+export const WITH_LIBBPF = 'C with libbpf'
 const HEADER = '/usr/include/bpf/libbpf.h'
 const SIZE = 64
 
-/** bench/peers/redirect.c. null, and why on stderr, where it cannot be built. */
+/** bench/peers/redirect.c: live frames from one core, into GRO at the peer. null, and why on stderr, where it cannot be built. */
 export function libbpfOracle({ kind, generator }: Scene): Oracle | null {
   if (kind !== 'embedded' || generator?.name !== 'live frames') return null
   if (!existsSync(HEADER)) {
@@ -39,7 +50,7 @@ export function libbpfOracle({ kind, generator }: Scene): Oracle | null {
   const program = buildC('redirect', [], ['-lbpf'])
   const sends = ({ size, cores }: Pick<Case, 'size' | 'cores'>) => size === SIZE && cores === 1
   return {
-    name: 'C with libbpf',
+    name: WITH_LIBBPF,
     sends,
     does: what => sends(what) && what.mode === 'native' && what.peer === 'gro' && what.via === 'bpf_redirect',
     ceiling: (scene, traffic) => runProgram(program, scene, traffic, false),

@@ -20,7 +20,7 @@ cd /proc/self/net/pktgen 2>/dev/null || { modprobe pktgen && cd /proc/self/net/p
 echo ready
 while read -r word; do
   case $word in
-  start) { echo start >pgctrl; echo ended; } & starter=$! ;;
+  start) { echo start >pgctrl && echo ended || echo refused; } & starter=$! ;;
   stop) echo stop >pgctrl ;;
   esac
 done
@@ -43,12 +43,14 @@ export class NoPktgenError extends Error {}
 export class PktgenNetns {
   readonly #keeper: ChildProcess
   readonly #lines: Interface
+  readonly #exit: Promise<unknown[]>
   readonly #folder: string
   #closing = false
 
-  private constructor(keeper: ChildProcess, lines: Interface) {
+  private constructor(keeper: ChildProcess, lines: Interface, exit: Promise<unknown[]>) {
     this.#keeper = keeper
     this.#lines = lines
+    this.#exit = exit
     this.#folder = `/proc/${keeper.pid}/net/pktgen`
   }
 
@@ -62,9 +64,10 @@ export class PktgenNetns {
     keeper.stdin.on('error', () => {}) // where it has ended: its exit tells why
     const complaint = text(keeper.stderr)
     const lines = createInterface(keeper.stdout)
-    const [first] = await Promise.race([once(lines, 'line'), once(keeper, 'exit')])
+    const exit = once(keeper, 'exit')
+    const [first] = await Promise.race([once(lines, 'line'), exit])
     if (first !== 'ready') throw new NoPktgenError(await whyNone(complaint))
-    const pktgen = new PktgenNetns(keeper, lines)
+    const pktgen = new PktgenNetns(keeper, lines, exit)
     const busy = pktgen.threads().find(({ devices }) => devices.length > 0)
     if (busy === undefined) return pktgen
     keeper.kill('SIGKILL') // it must not take off what is not ours
@@ -139,7 +142,7 @@ export class PktgenNetns {
   /** Lets all threads send: until they have sent what they were told to, or for so many milliseconds. */
   async start(milliseconds?: number): Promise<void> {
     let over = false
-    const ended = Promise.race([once(this.#lines, 'line'), once(this.#keeper, 'exit')]).finally(() => {
+    const ended = Promise.race([once(this.#lines, 'line'), this.#exit]).finally(() => {
       over = true
     })
     this.#keeper.stdin!.write('start\n')
@@ -149,16 +152,16 @@ export class PktgenNetns {
       if (!over) this.#keeper.stdin!.write('stop\n')
     }
     const [line] = await ended
-    if (line !== 'ended' || this.#closing) throw new Error('pktgen was closed while it sent')
+    if (this.#closing) throw new Error('pktgen was closed while it sent')
+    if (line !== 'ended')
+      throw new Error(`pktgen does not start${line === 'refused' ? '' : ': its shell has ended'}`)
   }
 
   /** Ends what runs; afterwards nothing of it is in /proc/net/pktgen. */
   async close(): Promise<void> {
-    if (this.#keeper.exitCode !== null || this.#keeper.signalCode !== null) return
     this.#closing = true
-    const exit = once(this.#keeper, 'exit')
     this.#keeper.stdin!.end()
-    await exit
+    await this.#exit
   }
 }
 

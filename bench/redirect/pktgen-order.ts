@@ -80,3 +80,26 @@ export function checkOptions({ flows, delay, queues, clones, burst }: PktgenOpti
       throw new RangeError(`pktgen's ${name} is a whole number from ${least} on, not ${value}`)
   if (queues?.length === 0) throw new RangeError('pktgen sends by one queue at least')
 }
+
+/** Of a command line: 'flows=64 delay=1000 queues=0,1'. @throws TypeError, RangeError */
+export function parsePktgenOptions(text: string): PktgenOptions {
+  const options: { -readonly [name in keyof PktgenOptions]?: PktgenOptions[name] } = {}
+  for (const word of text.split(/\s+/).filter(word => word !== '')) {
+    const [, name, value] = /^(\w+)=(\d+(?:,\d+)*)$/.exec(word) ?? []
+    const numbers = value?.split(',').map(Number) ?? []
+    if (name === 'queues') options.queues = numbers
+    else if (isSingle(name) && numbers.length === 1) options[name] = numbers[0]!
+    else
+      throw new TypeError(
+        `pktgen takes ${SINGLE.map(name => `${name}=N`).join(' ')} queues=N,N, not '${word}'`,
+      )
+  }
+  checkOptions(options)
+  return options
+}
+
+const SINGLE = ['flows', 'delay', 'clones', 'burst'] as const
+
+function isSingle(name: string | undefined): name is (typeof SINGLE)[number] {
+  return SINGLE.some(single => single === name)
+}

@@ -95,12 +95,11 @@ async function txQueues(device: Device): Promise<number> {
 
 /**
  * A frame that pktgen still holds must not be changed. A NIC only reads it; a veth hands it to its peer as it is, and there a
- * generic program makes room in it: BUG() in pskb_expand_head(), which ends the kernel (5.10, 6.1 and 6.12). A native
+ * generic program makes room in it: BUG() in pskb_expand_head(), which ends the kernel (seen on 5.10 and 6.12). A native
  * program copies it (veth_convert_skb_to_xdp_buff()). @throws Error
  */
 async function refuseWhereSharedFramesAreFatal(device: Device): Promise<void> {
-  const { name, linkinfo } = await device.getLink()
-  const kind = linkinfo?.kind ?? ''
+  const { name, kind } = await device.getLink()
   if (kind === '') return
   if (kind === 'veth') {
     const { programs } = await (await device.getVethPeer()).getXdp()
@@ -114,7 +113,7 @@ async function refuseWhereSharedFramesAreFatal(device: Device): Promise<void> {
 
 /** With several frames at once the last of them may be more than were left. */
 function isDone(report: PktgenReport, count: number): boolean {
-  return report.result.startsWith('OK: ') && sentBy(report).sent >= count
+  return /^OK: \d+\(c\d+\+d\d+\) usec/.test(report.result) && sentBy(report).sent >= count
 }
 
 function shortfall(count: number, { sofar, errors, result }: PktgenReport): Error {

@@ -11,7 +11,7 @@ export interface Plan {
   readonly seed: number
   /** In the order in which they are taken: of a case with one core the first one sends. */
   readonly cpus: readonly number[]
-  /** Another program that does the same beside us; null where there is none. */
-  readonly oracle: Oracle | null
+  /** Other programs that do the same beside us. */
+  readonly oracles: readonly Oracle[]
   readonly signal: AbortSignal
 }

@@ -4,10 +4,10 @@ import { Ceilings } from './ceilings.ts'
 import { lookFirst } from './first-look.ts'
 import { idOf } from './matrix.ts'
 import { framesFor, measure, PARTS } from './measure.ts'
+import { type Theirs, theirsOf } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { prepared } from './prepared.ts'
 import type { CaseResult, Results, Run } from './results.ts'
-import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
 import { schedule } from './schedule.ts'
 import { watchTurns } from './turns.ts'
@@ -15,8 +15,8 @@ import { watchTurns } from './turns.ts'
 /** A case as it goes along. */
 interface Underway extends Omit<CaseResult, 'runs'> {
   readonly runs: Run[]
-  /** The same by the other program. */
-  readonly theirs: Sample[]
+  /** The same by other programs. */
+  readonly theirs: readonly Theirs[]
   /** How many each part of a sample has. */
   readonly frames: number
 }
@@ -29,7 +29,7 @@ export async function runAll(
   scene: Scene,
   plan: Plan,
 ): Promise<Pick<Results, 'ceilings' | 'cases' | 'references'>> {
-  const { cases, repeats, seed, signal, oracle } = plan
+  const { cases, repeats, seed, signal } = plan
   const ceilings = await Ceilings.open(scene, plan)
   const underway = new Map<string, Underway>()
   const looked = progressOf('cases looked at', cases.length)
@@ -52,14 +52,19 @@ export async function runAll(
     ceilings: ceilings.results(),
     cases: all.map(({ frames, theirs, ...result }) => result),
     references: all.flatMap(({ case: each, theirs }) =>
-      theirs.length === 0 ? [] : [{ by: oracle!.name, case: each, runs: theirs }],
+      theirs.map(({ oracle, runs }) => ({ by: oracle.name, case: each, runs })),
     ),
   }
 }
 
-async function firstVisit(scene: Scene, what: Case, { cpus, milliseconds }: Plan): Promise<Underway> {
+async function firstVisit(
+  scene: Scene,
+  what: Case,
+  { cpus, milliseconds, oracles }: Plan,
+): Promise<Underway> {
   const traffic = { size: what.size, cores: cpus.slice(0, what.cores) }
-  const begun = { case: what, runs: [], theirs: [] }
+  const theirs = theirsOf(oracles.filter(oracle => oracle.does(what)))
+  const begun = { case: what, runs: [], theirs }
   try {
     return await prepared(scene, what, async () => {
       const frames = await framesFor(scene, traffic, milliseconds / PARTS)
@@ -67,15 +72,15 @@ async function firstVisit(scene: Scene, what: Case, { cpus, milliseconds }: Plan
     })
   } catch (error) {
     const notRun = (error as Error).message
-    return { ...begun, notRun, frames: 0, explained: { reason: null }, traced: null }
+    return { ...begun, theirs: [], notRun, frames: 0, explained: { reason: null }, traced: null }
   }
 }
 
-/** One run of a case, and one of the other program, where it does that. */
-async function takeTurn(scene: Scene, { cpus, oracle }: Plan, one: Underway, turn: number): Promise<void> {
+/** One run of a case, and one by each of the other programs that do that. */
+async function takeTurn(scene: Scene, { cpus }: Plan, one: Underway, turn: number): Promise<void> {
   if (one.notRun !== null) return
   const { frames, case: what } = one
   const traffic = { frames, size: what.size, cores: cpus.slice(0, what.cores) }
   one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn })
-  if (oracle?.does(what)) one.theirs.push(await oracle.redirect(scene, traffic))
+  for (const { oracle, runs } of one.theirs) runs.push(await oracle.redirect(scene, traffic, what))
 }

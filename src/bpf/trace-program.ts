@@ -107,7 +107,7 @@ export function traceProgram(
 
     label('count'),
     atomicAdd('DW', R0, VALUE.refused, R7),
-    atomicAdd('DW', R0, VALUE.delivered, R8),
+    ...(selection.delivered ? [atomicAdd('DW', R0, VALUE.delivered, R8)] : []),
     label('out'),
     mov(R0, 0),
     exit(),

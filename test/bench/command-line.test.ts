@@ -29,6 +29,18 @@ test('devices of this machine', () => {
   assert.throws(() => of(...two, '--traffic', 'mine'), /'external', not 'mine'/)
 })
 
+test('pktgen has settings of its own', () => {
+  assert.deepEqual(of('--pktgen', 'flows=64  delay=1000 queues=1,0').pktgen, {
+    flows: 64,
+    delay: 1000,
+    queues: [1, 0],
+  })
+  assert.deepEqual(of().pktgen, {})
+  assert.throws(() => of('--pktgen', 'flow=64'), /pktgen takes flows=N .* not 'flow=64'/)
+  assert.throws(() => of('--pktgen', 'flows=1,2'), /not 'flows=1,2'/)
+  assert.throws(() => of('--pktgen', 'burst=0'), /pktgen's burst is a whole number from 1 on, not 0/)
+})
+
 test('what means nothing is refused in words', () => {
   assert.throws(() => of('--generator', 'ping'), /one of pktgen, live-frames, af-packet, not 'ping'/)
   assert.throws(() => of('--repeats', '0'), /--repeats takes a number, not '0'/)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -15,6 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(parent, { recursive: true }))
 
+const NETNS = readlinkSync('/proc/self/ns/net')
 const GRO: Entry = { end: 'peer', name: 'veth0', index: 7, feature: 'gro', was: false }
 const LRO: Entry = { end: 'device', name: 'eth1', index: 3, feature: 'lro', was: true }
 
@@ -65,15 +66,26 @@ describe('a journal', () => {
     mkdirSync(folder)
     writeFileSync(
       join(folder, `${process.pid}.json`),
-      JSON.stringify({ process: 'of another time', entries: [GRO] }),
+      JSON.stringify({ process: 'of another time', netns: NETNS, entries: [GRO] }),
     )
     assert.deepEqual(leftovers(folder)[0]!.entries, [GRO])
+  })
+
+  it('of another network namespace is left to a run there', () => {
+    mkdirSync(folder)
+    const elsewhere = JSON.stringify({ process: 'of another time', netns: 'net:[1]', entries: [GRO] })
+    writeFileSync(join(folder, '1.json'), elsewhere)
+    assert.deepEqual(leftovers(folder), [])
+    assert.deepEqual(readdirSync(folder), ['1.json'])
   })
 
   it('that says something else is an error that names the field', () => {
     mkdirSync(folder)
     const wrong = { ...GRO, end: 'middle' }
-    writeFileSync(join(folder, '2147483647.json'), JSON.stringify({ process: '1', entries: [wrong] }))
+    writeFileSync(
+      join(folder, '2147483647.json'),
+      JSON.stringify({ process: '1', netns: NETNS, entries: [wrong] }),
+    )
     assert.throws(() => leftovers(folder), /2147483647\.json\.entries\[0\]\.end: /)
   })
 })

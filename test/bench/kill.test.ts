@@ -52,8 +52,8 @@ async function killAfter(milliseconds: number, t: TestContext): Promise<{ made: 
   child.kill('SIGKILL')
   await ended
   let left = remains()
-  // Namespaces and programs are taken down by the kernel's workers, and files by a shell.
-  for (let patience = 200; patience > 0 && Object.values(left).some(count => count > 0); patience--) {
+  // Files go by a shell, programs and namespaces by workers of the kernel, which take the whole machine's one by one.
+  for (let patience = 600; patience > 0 && Object.values(left).some(count => count > 0); patience--) {
     await sleep(50)
     left = remains()
   }

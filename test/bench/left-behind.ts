@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { withDescriptor } from '../../src/bpf/descriptor.ts'
 import { getProgramInfo, openProgram } from '../../src/bpf/program.ts'
 import { createVethPair, type Device, type NetnsHandle } from '../../src/sync.ts'
@@ -39,25 +39,33 @@ function* nextId(after: number): Operation<number | null> {
 }
 
 /**
- * Puts one end of a veth into each network namespace that a process holds by a descriptor. The ends in `netns`, which are
- * handed back, go when those namespaces go.
+ * Puts one end of a veth into each network namespace that a process holds by a descriptor, but for the one that it runs
+ * in. The ends in `netns`, which are handed back, go when those namespaces go.
  */
 export function canariesIn(pid: number, netns: NetnsHandle): Device[] {
-  const seen = new Set<string>()
+  const seen = new Set([statSync('/proc/self/ns/net').ino])
   const canaries: Device[] = []
-  for (const fd of entries(`/proc/${pid}/fd`)) {
-    const path = `/proc/${pid}/fd/${fd}`
-    const namespace = linkOf(path)
-    if (!namespace.startsWith('net:') || seen.has(namespace)) continue
-    seen.add(namespace)
-    try {
-      const name = `canary${pid % 10_000}x${fd}`.slice(0, 15)
-      canaries.push(createVethPair({ netns, name, peer: { name, netns: path } })[0])
-    } catch {
-      // The descriptor has gone meanwhile, or stands for this test's own namespace.
+  for (const number of entries(`/proc/${pid}/fd`)) {
+    const fd = openNetns(`/proc/${pid}/fd/${number}`)
+    if (fd === null) continue
+    const { ino } = fstatSync(fd)
+    if (!seen.has(ino)) {
+      const name = `canary${canaries.length}`
+      canaries.push(createVethPair({ netns, name, peer: { name: `canary${pid}`, netns: { fd } } })[0])
     }
+    seen.add(ino)
+    closeSync(fd)
   }
   return canaries
+}
+
+/** null for what is no network namespace, or has been closed meanwhile. */
+function openNetns(path: string): number | null {
+  try {
+    return readlinkSync(path).startsWith('net:') ? openSync(path, 'r') : null
+  } catch {
+    return null
+  }
 }
 
 /** Processes of a process group, but for those that have ended. */
@@ -76,14 +84,6 @@ function statOf(pid: string): string[] {
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return []
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return ''
   }
 }
 

@@ -62,7 +62,10 @@ function programsOf({ nic, target, peer }: Machine): string[] {
 
 /** Until it has changed something. */
 async function untilItChanges(): Promise<void> {
-  while (!existsSync(JOURNALS)) await sleep(10)
+  for (let patience = often(3000, 30_000); !existsSync(JOURNALS); patience--) {
+    assert.ok(patience > 0, 'it notes nothing')
+    await sleep(10)
+  }
 }
 
 const skip = needsLiveFrames

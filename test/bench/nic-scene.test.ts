@@ -4,9 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
-import type { Results } from '../../bench/redirect/results.ts'
-import { createNetns, createVethPair, type Device, type NetnsHandle, xdpPass } from '../../src/index.ts'
-import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
+import { createNetns, createVethPair, type Device, type NetnsHandle } from '../../src/index.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
@@ -37,8 +35,6 @@ async function machine(t: TestContext): Promise<Machine> {
 }
 
 const FROM = ['--nic', 'nic0', '--target', 'veth0', '--from', 'gen0']
-const SHORT = ['--repeats', '1', '--milliseconds', '30', '--json']
-
 /** The benchmark, in the machine's namespace. */
 async function bench({ netns }: Machine, ...words: string[]) {
   const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
@@ -51,41 +47,8 @@ async function bench({ netns }: Machine, ...words: string[]) {
   return { status, stdout, stderr }
 }
 
-async function results(machine: Machine, ...words: string[]): Promise<Results> {
-  const { status, stdout, stderr } = await bench(machine, ...words, ...SHORT)
-  assert.equal(status, 0, stderr)
-  return JSON.parse(stdout)
-}
-
-async function gro(device: Device): Promise<boolean> {
-  return (await device.getFeatures())['rx-gro']!.active
-}
-
 describe("the benchmark with a machine's own devices", { skip: needsRoot }, () => {
-  test('counts what arrives, says why nothing does, and leaves all as it was', {
-    skip: needsGroNapi,
-  }, async t => {
-    const all = await machine(t)
-    const { path, cases } = await results(
-      all,
-      ...FROM,
-      '--only',
-      'native peer=plain,gro 64 bpf_redirect cores=1',
-    )
-    assert.deepEqual([path.scene, path.nic.name, path.target, path.peer], ['nic', 'nic0', 'veth0', 'eth0'])
-    assert.deepEqual(cases.map(({ case: { peer } }) => peer).toSorted(), ['gro', 'plain'])
-    for (const { case: what, runs, explained } of cases) {
-      const [run] = runs
-      assert.ok(run!.received > 0)
-      assert.equal(run!.delivered, what.peer === 'gro' ? run!.received : 0)
-      const code = kernelHas(6, 3) ? 'EOPNOTSUPP' : 'ENXIO'
-      assert.equal(explained.reason?.code, what.peer === 'gro' ? undefined : code)
-    }
-    assert.equal(await gro(all.peer), false)
-    for (const device of [all.nic, all.peer]) assert.equal((await device.getXdp()).mode, 'none')
-  })
-
-  test("refuses what it could break, and takes nobody's program off", async t => {
+  test('refuses what cannot be a way for frames', async t => {
     const all = await machine(t)
     const refused = async (why: RegExp, ...words: string[]) => {
       const { status, stderr } = await bench(all, ...words, '--quick')
@@ -93,9 +56,6 @@ describe("the benchmark with a machine's own devices", { skip: needsRoot }, () =
       assert.match(stderr, why)
     }
     await refused(/nic0, nic0, veth0: each must be a device of its own/, ...FROM.with(-1, 'nic0'))
-    const { programId } = await all.nic.attachXdp(xdpPass())
-    await refused(/nic0 .*has an XDP program/, ...FROM)
-    assert.equal((await all.nic.getXdp()).programs[0]!.id, programId)
     await all.target.down()
     await refused(/veth0 .* is down: ip link set dev veth0 up/, ...FROM)
   })

@@ -591,11 +591,21 @@ describe('frames', () => {
   })
 })
 
+test(
+  'a tracepoint that is not there, or without a program, is an error and leaves nothing open',
+  root,
+  () => {
+    const before = descriptors()
+    const NO_SUCH = 2 ** 30
+    assert.ok(shim.openTracepoint(0, NO_SUCH) < 0)
+    assert.ok(shim.openTracepoint(OWN, 1) < 0)
+    assert.deepEqual(descriptors(), before)
+  },
+)
+
 test('wrong arguments are EINVAL', () => {
-  const { createNetns, openSocket, exchange, closeSocket, unmount, sendFrames } = shim as unknown as Record<
-    string,
-    (...args: unknown[]) => number
-  >
+  const { createNetns, openSocket, exchange, closeSocket, unmount, sendFrames, openTracepoint } =
+    shim as unknown as Record<string, (...args: unknown[]) => number>
   const words = new Uint32Array(2)
   const calls = [
     createNetns!(),
@@ -603,6 +613,9 @@ test('wrong arguments are EINVAL', () => {
     createNetns!('', 'not a function'),
     createNetns!('\0'),
     unmount!('/'.padEnd(5000, 'x')),
+    openTracepoint!(),
+    openTracepoint!(0),
+    openTracepoint!(0, 'xdp'),
     openSocket!(),
     openSocket!('own', 0),
     openSocket!(-2, 0),

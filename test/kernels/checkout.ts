@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { output } from './tools.ts'
 
@@ -11,9 +11,15 @@ export function kernelTests(checkout: string, parts: readonly string[]): string[
   return readdirSync(join(checkout, 'test'), { recursive: true, encoding: 'utf8' })
     .filter(file => file.endsWith('.test.ts') && file.includes('/'))
     .filter(file => !PURE_FOLDERS.includes(dirname(file)) && !PURE_FILES.includes(basename(file)))
+    .filter(file => dirname(file) !== 'bench' || usesKernel(join(checkout, 'test', file)))
     .map(file => `test/${file}`)
     .filter(file => parts.length === 0 || parts.some(part => file.includes(part)))
     .sort()
+}
+
+/** Most of the benchmark's tests are of numbers, files and words; the others use the library, or the tests' tools. */
+function usesKernel(file: string): boolean {
+  return /from '\.\.\/(?:\.\.\/src|tools|api)\//.test(readFileSync(file, 'utf8'))
 }
 
 /** Whether a folder can be compiled and laid over. */

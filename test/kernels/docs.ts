@@ -1,9 +1,10 @@
-import { count, type KernelResult, predicted, skipReasons } from './outcomes.ts'
+import { count, type KernelResult, type Outcome, predicted, skipReasons } from './outcomes.ts'
 import { compareReleases, SERIES } from './series.ts'
 
 /** docs/kernels.md: what the run found, and nothing else; of tests only where all of them ran. */
 export function kernelsPage(run: readonly KernelResult[], whole: boolean): string {
-  const results = run.toSorted((a, b) => compareReleases(a.release, b.release))
+  const all = run.toSorted((a, b) => compareReleases(a.release, b.release))
+  const results = all.filter(({ capabilities }) => capabilities !== null)
   const releases = results.map(nameOf)
   const trials = results[0]!.capabilities!.map(({ what }) => what)
   const found = (what: string) =>
@@ -33,7 +34,35 @@ ${table(
   trials.map(what => [what, ...found(what)]),
 )}
 
-${whole ? testsOf(results) : ''}`
+${whole ? testsOf(results) + nicsOf(all) : ''}`
+}
+
+/** What the tests of NICs found, with each kind of NIC. */
+function nicsOf(all: readonly KernelResult[]): string {
+  const results = all.filter(({ tests }) => tests.some(isOfNics))
+  const names = new Set(
+    results.flatMap(({ tests }) => tests.filter(isOfNics).map(({ name }) => name.at(-1)!)),
+  )
+  const found = (name: string) =>
+    results.map(
+      ({ tests }) => tests.find(test => isOfNics(test) && test.name.at(-1) === name)?.outcome ?? '–',
+    )
+  return `
+## NICs
+
+Each machine has two NICs back to back, emulated by QEMU: virtio's, or Intel's 82576, whose driver is igb. Kernel pktgen sends
+out of one; a program in the driver of the other redirects into a veth, whose peer is in another network namespace
+(\`test/bench/nics.test.ts\`).
+
+${table(
+  ['', ...results.map(({ release }) => (release.endsWith(' igb') ? release : `${release} virtio_net`))],
+  [...names].map(name => [name, ...found(name)]),
+)}
+`
+}
+
+function isOfNics({ name: [suite], outcome }: Outcome): boolean {
+  return suite === 'pktgen through two NICs' && outcome !== 'skipped'
 }
 
 function testsOf(results: readonly KernelResult[]): string {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inOrder } from './initramfs.ts'
+import { machineOf, testsFor } from './machines.ts'
+import { nicWords } from './nics.ts'
 import { isGood, type Outcome, OutcomeLines, skipReasons } from './outcomes.ts'
+import type { Packages } from './packages.ts'
+import { emulates, unpackedQemu } from './qemu.ts'
 import { isOfSeries, newestOf, releaseOf } from './series.ts'
 
 describe('a kernel package', () => {
@@ -37,6 +41,41 @@ describe('a kernel package', () => {
     assert.ok(isOfSeries('6.1.0-50-amd64', '6.1'))
     assert.ok(!isOfSeries('6.12.1-amd64', '6.1'))
     assert.ok(isOfSeries('7.3.4+deb13-amd64', '7'))
+  })
+})
+
+describe('a machine', () => {
+  const boot = { release: '6.12.1-amd64', kernel: 'vmlinuz', initramfs: 'initramfs' }
+  const qemu = { command: 'qemu-system-x86_64', words: [], env: {} }
+  const machine = { name: '6.12.1-amd64 igb', boot, nics: 'igb', qemu, cpus: 2 } as const
+
+  test('is called by a series and a kind of NIC that there is', () => {
+    for (const name of ['6.12/e1000', '6.12/', '6.12/igb/igb'])
+      assert.throws(
+        () => machineOf(name, 2, {} as Packages, ''),
+        /a machine is called like 6.12 or 6.12\/igb, not /,
+      )
+  })
+
+  test("with a vendor's NICs runs the tests of NICs only", () => {
+    const files = ['test/bench/nics.test.ts', 'test/bench/nic-scene.test.ts', 'test/veth/tx.test.ts']
+    assert.deepEqual(testsFor(machine, files), ['test/bench/nics.test.ts'])
+    assert.deepEqual(testsFor({ ...machine, nics: 'virtio' }, files), files)
+    assert.deepEqual(testsFor(undefined, files), files)
+  })
+
+  test('has two NICs on one wire', () => {
+    for (const kind of ['virtio', 'igb'] as const) {
+      const words = nicWords(kind).join(' ')
+      assert.equal(words.match(/hubport,id=eth[01],hubid=0/g)!.length, 2)
+      assert.equal(words.match(/netdev=eth[01]/g)!.length, 2)
+    }
+  })
+
+  test('is emulated by a QEMU that says that it can', () => {
+    assert.equal(emulates({ command: 'echo', words: ['igb options:'], env: {} }, 'igb'), true)
+    assert.equal(emulates({ command: 'echo', words: ["Device 'igb' not found"], env: {} }, 'igb'), false)
+    assert.equal(emulates(unpackedQemu('/nowhere'), 'igb'), false)
   })
 })
 

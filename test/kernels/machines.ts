@@ -15,15 +15,15 @@ export const MACHINES: readonly string[] = [...SERIES, '6.12/igb', '7/igb']
 const NIC_TESTS = /^test\/bench\/nics\./
 
 /** Gets what a machine boots from; it is named by a kernel's series and, behind a slash, its NICs. @throws Error */
-export function machineOf(name: string, packages: Packages, cache: string): Machine {
+export function machineOf(name: string, cpus: number, packages: Packages, cache: string): Machine {
   const [series = '', kind = 'virtio', ...more] = name.split('/')
   if (more.length > 0 || !isNicKind(kind))
     throw new Error(`a machine is called like 6.12 or 6.12/igb, not ${name}`)
   const { release, debs } = packages.get(series)
   const boot = bootOf(cache, release, debs)
   return kind === 'virtio'
-    ? { name: release, boot, nics: kind, qemu: OWN_QEMU }
-    : { name: `${release} ${kind}`, boot, nics: kind, qemu: qemuFor(kind, packages) }
+    ? { name: release, boot, nics: kind, qemu: OWN_QEMU, cpus }
+    : { name: `${release} ${kind}`, boot, nics: kind, qemu: qemuFor(kind, packages), cpus }
 }
 
 function isNicKind(kind: string): kind is NicKind {

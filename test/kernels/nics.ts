@@ -6,7 +6,7 @@ export const NIC_NAMES = ['eth0', 'eth1'] as const
 
 const WIRE = NIC_NAMES.flatMap(name => ['-netdev', `hubport,id=${name},hubid=0`])
 
-/** QEMU's words for them. Several queues, as native XDP of virtio_net wants queues of its own before Linux 5.12. */
+/** QEMU's words for them. Several queues are offered; on a hub virtio_net gets one, and igb one for each CPU. */
 export function nicWords(kind: NicKind): string[] {
   if (kind === 'virtio')
     return [

@@ -12,6 +12,7 @@ export interface Machine {
   readonly boot: Boot
   readonly nics: NicKind
   readonly qemu: Qemu
+  readonly cpus: number
 }
 
 /** What a machine is to do. */
@@ -28,7 +29,6 @@ export interface Job {
 
 /** Without AVX, whose emulation costs: with all that QEMU knows ('max') the same tests took a tenth to a third longer. */
 const CPU = 'Nehalem'
-const CORES = 2
 const MEGABYTES = 1536
 
 /** After the initial file system's. Ends by switching the machine off, which ends QEMU. */
@@ -73,12 +73,12 @@ export async function runInVm(machine: Machine, { script, folder, limit, watch }
   throw new Error(`${why}\n${lastLines(join(folder, 'qemu'), 10)}console:\n${lastLines(console, 40)}`)
 }
 
-function wordsFor({ boot, nics, qemu }: Machine, folder: string, console: string): string[] {
+function wordsFor({ boot, nics, qemu, cpus }: Machine, folder: string, console: string): string[] {
   const share = (path: string, tag: string, more: string) =>
     `local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none${more}`
   return [
     ...qemu.words,
-    ...['-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', String(CORES), '-m', String(MEGABYTES)],
+    ...['-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', String(cpus), '-m', String(MEGABYTES)],
     ...['-display', 'none', '-nic', 'none', '-no-reboot', '-serial', `file:${console}`],
     ...['-virtfs', share('/', 'root', ',readonly=on,multidevs=remap'), '-virtfs', share(folder, 'job', '')],
     ...nicWords(nics),

@@ -6,7 +6,7 @@ import { type Around, testAgain } from '../api/again.ts'
 import { needsRoot } from './netns.ts'
 
 const TRACEFS = '/sys/kernel/tracing'
-/** tracefs is mounted where the kernel has its place, in a mount namespace that only the command sees. */
+/** tracefs is mounted where the kernel has its place, if need be in a mount namespace that only the command sees. */
 const WITH_TRACEFS: Around = [
   'unshare',
   '--mount',
@@ -14,7 +14,7 @@ const WITH_TRACEFS: Around = [
   'private',
   'sh',
   '-c',
-  `mount -t tracefs none ${TRACEFS} && exec "$@"`,
+  `{ test -d ${TRACEFS}/events || mount -t tracefs none ${TRACEFS}; } && exec "$@"`,
   'sh',
 ]
 
