@@ -188,6 +188,7 @@ struct subscription {
   int is_full, has_lost, leaves;
   size_t length; /* of the queue */
   uint8_t queue[QUEUE];
+  uint8_t heard[EVENT_ROOM]; /* by the thread alone: a datagram on its way into the queue */
 };
 
 /* What Node's main thread has, and each of its worker threads. */
@@ -764,25 +765,27 @@ static int64_t make_listener(struct job *job) {
 
 /* Under the lock, as all that touches the queue. */
 static void add_record(struct subscription *subscription, struct record record) {
-  memcpy(subscription->queue + subscription->length, &record, sizeof record);
+  uint8_t *end = subscription->queue + subscription->length;
+  memcpy(end, &record, sizeof record);
+  memcpy(end + sizeof record, subscription->heard, record.length);
   subscription->length += sizeof record + ((record.length + 3) & ~(uint32_t)3);
   if (subscription->is_told) return;
   subscription->is_told = 1;
   napi_call_threadsafe_function(subscription->news, NULL, napi_tsfn_nonblocking);
 }
 
-/* Takes one datagram, to keep it or to throw it away. */
-static int64_t hear(struct subscription *subscription, int keeps) {
+/* Takes one datagram. Without the lock: while the kernel works JavaScript may fetch what came before. */
+static int64_t hear(struct subscription *subscription, struct record *record) {
   struct sockaddr_nl from = {0};
   struct { struct cmsghdr header; int nsid; } control;
-  struct iovec part = {subscription->queue + subscription->length + sizeof(struct record), keeps ? EVENT_ROOM : 0};
+  struct iovec part = {subscription->heard, sizeof subscription->heard};
   struct msghdr message = {&from, sizeof from, &part, 1, &control, sizeof control, 0};
   long length = recvmsg(subscription->fd, &message, MSG_TRUNC | MSG_DONTWAIT);
   if (length < 0) return failure();
   if (length > EVENT_ROOM) return -ENOBUFS;
   int is_foreign = message.control_size >= sizeof control.header + sizeof control.nsid &&
                    control.header.level == SOL_NETLINK && control.header.type == NETLINK_LISTEN_ALL_NSID;
-  if (keeps) add_record(subscription, (struct record){(uint32_t)length, from.pid, is_foreign ? control.nsid : -1});
+  *record = (struct record){(uint32_t)length, from.pid, is_foreign ? control.nsid : -1};
   return 0;
 }
 
@@ -793,14 +796,17 @@ static int64_t hear(struct subscription *subscription, int keeps) {
  */
 static unsigned long drain(struct subscription *subscription) {
   int64_t error = 0;
+  struct record record;
   pthread_mutex_lock(&subscription->lock);
   while (!subscription->leaves && error != -EAGAIN) {
     subscription->is_full = subscription->length + EVENT_ROOM + 2 * sizeof(struct record) > QUEUE;
     if (subscription->is_full && !subscription->has_lost) break;
-    error = hear(subscription, !subscription->is_full);
-    if (error && error != -EAGAIN && error != -EINTR) subscription->has_lost = 1;
-    pthread_mutex_unlock(&subscription->lock); /* for JavaScript to fetch meanwhile */
+    int keeps = !subscription->is_full;
+    pthread_mutex_unlock(&subscription->lock);
+    error = hear(subscription, &record);
     pthread_mutex_lock(&subscription->lock);
+    if (error == 0 && keeps) add_record(subscription, record);
+    if (error && error != -EAGAIN && error != -EINTR) subscription->has_lost = 1;
   }
   if (error == -EAGAIN && subscription->has_lost) {
     add_record(subscription, (struct record){0, 0, -1});

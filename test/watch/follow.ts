@@ -58,15 +58,23 @@ export class Follower {
   }
 
   async until(what: string, isSo: () => boolean): Promise<void> {
-    for (const deadline = performance.now() + LONGEST_WAIT; !isSo(); await sleep(5)) {
-      assert.equal(this.ended, undefined, `the watch has ended before: ${what}`)
-      assert.ok(performance.now() < deadline, `not told: ${what}; but ${this.#said()}`)
-    }
+    await waitUntil(what, isSo, () => `${this.#said()}${this.ended === undefined ? '' : ', and the end'}`)
   }
 
   #said(): string {
     return (
       this.events.map(({ type, netnsId, link }) => `${type} ${netnsId}/${link.name}`).join(', ') || 'nothing'
     )
+  }
+}
+
+/** instead: what is so. */
+export async function waitUntil(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  instead = () => 'something else',
+): Promise<void> {
+  for (const deadline = performance.now() + LONGEST_WAIT; !(await isSo()); await sleep(5)) {
+    assert.ok(performance.now() < deadline, `not told: ${what}; but ${instead()}`)
   }
 }
