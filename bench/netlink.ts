@@ -40,6 +40,8 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
   if (works.length === 0 && !PARTS.some(part)) {
     usage(new TypeError(`--only ${only.join(' --only ')} leaves nothing`))
   }
+  // Before there are thousands of devices, which cost every look-up something.
+  const verdicts = part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null
   const taken: Taken[] = []
   for (const work of works) taken.push(await runRounds(work, contestants, settings.rounds))
 
@@ -50,7 +52,7 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
     memory: part('memory') ? { links: middle, bytesPerLink: memoryPerLink(withLinks(middle)) } : null,
     holds: part('holds') ? runHolds(withLinks(most), rounds, settings.gets) : null,
     contention: part('contention') ? await contend(makeLab(0), settings.deleted, settings.repeats) : [],
-    verdicts: part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null,
+    verdicts,
     coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts) : null,
   }
   return {

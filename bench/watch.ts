@@ -136,7 +136,9 @@ async function measureOurs(settings: Settings, first: number): Promise<Rates> {
 async function measureIp(settings: Settings, first: number, folder: string): Promise<Rates> {
   const file = join(folder, 'ip')
   const output = openSync(file, 'w')
-  const ip = spawn('ip', ['-rcvbuf', String(ROOM), '-o', 'monitor', 'link'], {
+  // It does not outlive this process.
+  const words = ['--pdeathsig', 'KILL', 'ip', '-rcvbuf', String(ROOM), '-o', 'monitor', 'link']
+  const ip = spawn('setpriv', words, {
     stdio: ['ignore', output, 'inherit'],
   })
   const ended = once(ip, 'exit')
@@ -278,7 +280,8 @@ function text(
 if (process.env[INSIDE] === '1') {
   await main()
 } else {
-  const words = ['--net', process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  const node = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  const words = ['--pdeathsig', 'KILL', 'unshare', '--net', ...node]
   const env = { ...process.env, [INSIDE]: '1' }
-  process.exitCode = spawnSync('unshare', words, { stdio: 'inherit', env }).status ?? 1
+  process.exitCode = spawnSync('setpriv', words, { stdio: 'inherit', env }).status ?? 1
 }

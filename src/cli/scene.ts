@@ -78,12 +78,14 @@ export async function send(scene: Scene, mode: 'native' | 'generic', frames: num
   }
 }
 
-/** Waits a moment for the last frames to come through. */
+/** Waits for the last frames to come through, as long as any do: a busy machine may take its time for the next ones. */
 async function settled(device: Device, expected: number): Promise<number> {
   let count = await received(device)
-  for (let patience = 20; count < expected && patience > 0; patience--) {
+  for (let patience = 50; count < expected && patience > 0; patience--) {
     await new Promise(resolve => setTimeout(resolve, 2))
+    const before = count
     count = await received(device)
+    if (count > before) patience = 50
   }
   return count
 }
