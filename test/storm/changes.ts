@@ -59,21 +59,21 @@ function setMaster(end: DeviceRef, bridge: string | null): void {
 
 /**
  * How often each is done, in relation to the others; what it returns is how the end is found from then on. Those that make
- * the kernel wait for other processors (synchronize_net()) are seldom.
+ * the kernel wait for other processors (synchronize_net()), or that it writes into its log, are seldom.
  */
 const CHANGES: readonly (readonly [often: number, change: (end: DeviceRef) => unknown])[] = [
   [400, end => real(setLink(end, { mtu: 1000 + Math.floor(random.next() * 400) }))],
-  [10, end => real(setLink(end, { up: random.chance(0.6) }))],
+  [5, end => real(setLink(end, { up: random.chance(0.6) }))],
   [
     80,
     end =>
       real(setLink(end, { address: `02:00:00:00:00:${Math.floor(16 + random.next() * 200).toString(16)}` })),
   ],
   [80, end => setAlias(end)],
-  [60, end => rename(end)],
-  [4, end => setMaster(end, random.chance(0.5) ? BRIDGE : null)],
-  [4, end => setGro(end, random.chance(0.5))],
-  [3, end => real(moveLink(end, random.pick(places)))],
+  [6, end => rename(end)],
+  [1, end => setMaster(end, random.chance(0.5) ? BRIDGE : null)],
+  [2, end => setGro(end, random.chance(0.5))],
+  [2, end => real(moveLink(end, random.pick(places)))],
   [2, end => replacePair(end)],
 ]
 const ALL = CHANGES.flatMap(([often, change]) => Array.from({ length: often }, () => change))
