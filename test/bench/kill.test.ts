@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,8 +15,6 @@ import { canariesIn, loadedPrograms, processesOf } from './left-behind.ts'
 
 const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
 const KILLS = often(20, 2)
-/** From the start to beyond the first timed runs. */
-const LATEST_MS = often(6000, 60_000)
 
 interface Remains {
   readonly programs: number
@@ -25,25 +24,48 @@ interface Remains {
 }
 const NOTHING: Remains = { programs: 0, processes: 0, files: 0, namespaces: 0 }
 
-/** Starts the benchmark, kills it after some time, and says what it had made by then, and what is left of that. */
-async function killAfter(milliseconds: number, t: TestContext): Promise<{ made: Remains; left: Remains }> {
+function start(folder: string): ChildProcess {
+  return spawn(process.execPath, [...LOADER, main, '--quick', '--repeats', '50'], {
+    detached: true, // a process group of its own, by which its processes are found
+    stdio: 'ignore',
+    env: { ...process.env, TMPDIR: folder },
+  })
+}
+
+function loadedBy({ pid }: ChildProcess): number {
+  return loadedPrograms().filter(name => name === `bench_${pid}`).length
+}
+
+/** Until it has loaded a program for each mode, and so made everything else. */
+async function itMeasures(child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && loadedBy(child) < 2) await sleep(20)
+}
+
+interface Killed {
+  /** What it had made by then, and what is left of that. */
+  readonly made: Remains
+  readonly left: Remains
+  /** Milliseconds from its start. */
+  readonly after: number
+}
+
+/** Starts the benchmark, and kills it at the moment that is waited for. */
+async function killWhen(comes: (child: ChildProcess) => Promise<void>, t: TestContext): Promise<Killed> {
   const netns = createNetns()
   const folder = mkdtempSync(join(tmpdir(), 'veth-nl-kill-'))
   t.after(() => {
     netns.remove()
     rmSync(folder, { recursive: true, force: true })
   })
-  const child = spawn(process.execPath, [...LOADER, main, '--quick', '--repeats', '50'], {
-    detached: true, // a process group of its own, by which its processes are found
-    stdio: 'ignore',
-    env: { ...process.env, TMPDIR: folder },
-  })
-  const ended = new Promise(resolve => child.once('exit', resolve))
+  const child = start(folder)
+  const ended = once(child, 'exit')
   const pid = child.pid!
-  await sleep(milliseconds)
+  const begun = performance.now()
+  await comes(child)
+  const after = performance.now() - begun
   const canaries = canariesIn(pid, netns)
   const remains = (): Remains => ({
-    programs: loadedPrograms().filter(name => name === `bench_${pid}`).length,
+    programs: loadedBy(child),
     processes: processesOf(pid).length,
     files: readdirSync(folder).filter(name => name.startsWith('veth-nl-')).length, // not tsx's cache
     namespaces: canaries.filter(isThere).length,
@@ -53,11 +75,11 @@ async function killAfter(milliseconds: number, t: TestContext): Promise<{ made: 
   await ended
   let left = remains()
   // Files go by a shell, programs and namespaces by workers of the kernel, which take the whole machine's one by one.
-  for (let patience = 600; patience > 0 && Object.values(left).some(count => count > 0); patience--) {
+  for (let patience = 2400; patience > 0 && Object.values(left).some(count => count > 0); patience--) {
     await sleep(50)
     left = remains()
   }
-  return { made, left }
+  return { made, left, after }
 }
 
 function isThere(device: Device): boolean {
@@ -71,18 +93,18 @@ function isThere(device: Device): boolean {
 
 describe('the benchmark, killed by SIGKILL', { skip: needsRoot || needsLiveFrames }, () => {
   it(`at ${KILLS} random moments leaves no program, process, file or namespace`, async t => {
-    const most = { programs: 0, processes: 0, files: 0, namespaces: 0 }
+    const { made, left, after } = await killWhen(itMeasures, t)
+    // Else nothing of this would be tested.
+    assert.ok(made.programs >= 2 && made.processes >= 1 && made.namespaces >= 3, JSON.stringify(made))
+    assert.deepEqual(left, NOTHING)
+
     const killOften = async () => {
       for (let kills = 0; kills < KILLS / 2; kills++) {
-        const after = Math.round(LATEST_MS * Math.random())
-        const { made, left } = await killAfter(after, t)
-        assert.deepEqual(left, NOTHING, `killed after ${after} ms`)
-        for (const kind of Object.keys(most) as (keyof Remains)[])
-          most[kind] = Math.max(most[kind], made[kind])
+        const moment = Math.round(2 * after * Math.random())
+        const { left } = await killWhen(() => sleep(moment), t)
+        assert.deepEqual(left, NOTHING, `killed after ${moment} ms`)
       }
     }
     await Promise.all([killOften(), killOften()])
-    // Else nothing of this would have been tested.
-    assert.ok(most.programs >= 2 && most.processes >= 1 && most.namespaces >= 3, JSON.stringify(most))
   })
 })

