@@ -50,14 +50,16 @@ export class LinkList {
     for (let i = 0; i < keys.length; i += AT_ONCE) {
       const devices = keys.slice(i, i + AT_ONCE).flatMap(key => {
         const place = this.#places.find(netnsIdOf(key))
-        return place === null
-          ? []
-          : { place, question: linkStateQuestion(OWN_NETNS, place.netnsId, indexOf(key)) }
+        if (place === null) return []
+        return { key, place, question: linkStateQuestion(OWN_NETNS, place.netnsId, indexOf(key)) }
       })
       const answers = yield* together(new Bundle(devices.map(({ question }) => question)))
-      for (const [j, { place, question }] of devices.entries()) {
+      for (const [j, { key, place, question }] of devices.entries()) {
         const link = takenOrNull(question, answers[j]!)
-        if (link === null) continue
+        if (link === null) {
+          this.#asPeers.delete(key)
+          continue
+        }
         if (MASTERS.includes(link.kind)) this.#askPorts(place, link)
         yield* this.#add(place, link)
       }
