@@ -7,6 +7,7 @@ import { watchLinks } from '../../src/index.ts'
 import { getNetnsId } from '../../src/rtnetlink/netns-id.ts'
 import { createNetns, type Link, listLinks } from '../../src/sync.ts'
 import { NETNS_DIRECTORY, type Netns, netnsFrom, OWN_NETNS } from '../../src/wire/netns.ts'
+import { ask, type Operation } from '../../src/wire/operation.ts'
 import { real } from '../tools/real.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { Consumer } from './consumer.ts'
@@ -59,8 +60,13 @@ export async function stormOfPairs(seed: number, pairs: number, namespaces: numb
   } finally {
     stopped.abort()
     await following
+    for (const name of readdirSync(NETNS_DIRECTORY)) real(removeName(`${NETNS_DIRECTORY}/${name}`))
   }
   return outcome(consumer)
+}
+
+function removeName(path: string): Operation<null> {
+  return ask<'remove netns'>({ kind: 'remove netns', path })
 }
 
 /** Where all namespaces have names: every device of the machine. */
