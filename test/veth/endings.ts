@@ -148,7 +148,8 @@ export const ENDINGS: readonly Ending[] = [
   },
   {
     what: "a CPU's full queue",
-    since: [5, 18],
+    // Live frames come with 5.18. An emulated 6.1 stood still after this.
+    since: [6, 2],
     // Those of a batch come at once: more than the queue has room for, however soon the CPU takes them.
     liveFrames(t) {
       const map = cpumapOfOne()
