@@ -3,7 +3,6 @@
  * 5.18. Live frames are redirected into a veth by turns without a trace and with one; what counts is the ratio of two
  * neighbours. Exit status 1 where a trace missed a frame, 2 for wrong usage.
  */
-import { parseArgs } from 'node:util'
 import { closeDescriptor, loadProgram, runLiveFrames, runSync, SyncKernel } from '../src/codec.ts'
 import {
   createNetns,
@@ -18,6 +17,7 @@ import {
 } from '../src/sync.ts'
 import { progressOf } from './progress.ts'
 import { machine } from './report.ts'
+import { roundsLine } from './rounds-line.ts'
 import { type Spread, spread } from './spread.ts'
 
 const FULL = { rounds: 15, frames: 500_000 }
@@ -109,27 +109,7 @@ function lacking(by: TraceForm): string | null {
   }
 }
 
-function commandLine() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: { type: 'string' },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const basis = values.quick ? QUICK : FULL
-    if (values.rounds !== undefined && !/^[1-9]\d{0,3}$/.test(values.rounds)) {
-      throw new TypeError(`--rounds takes a number, not '${values.rounds}'`)
-    }
-    return { json: values.json, settings: { ...basis, rounds: Number(values.rounds ?? basis.rounds) } }
-  } catch (error) {
-    process.stderr.write(`bench:trace: ${(error as Error).message}\n`)
-    process.exit(2)
-  }
-}
-
-const { settings, json } = commandLine()
+const { settings, json } = roundsLine('bench:trace', FULL, QUICK)
 const missing = new Map(BY.map(by => [by, lacking(by)]))
 const measured = BY.filter(by => missing.get(by) === null).flatMap(by =>
   WAYS.map(way => measure(way, by, settings)),

@@ -4,13 +4,13 @@
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { bound } from './bounds.ts'
 import { timed, timedAsync } from './contestant.ts'
 import { progressOf } from './progress.ts'
 import { promises, sync } from './published.ts'
 import { rawC } from './raw-c.ts'
 import { machine } from './report.ts'
+import { roundsLine } from './rounds-line.ts'
 import { acrossNetns } from './scene.ts'
 import { type Spread, spread } from './spread.ts'
 import { makePairs, removePairs } from './sweep.ts'
@@ -96,27 +96,7 @@ function line(what: string, { median, min, max }: Spread, unit: number, ratio = 
   return `${what.padEnd(36)} ${a!.padStart(8)}  ${`${b} – ${c}`.padStart(18)}  ${ratio}`
 }
 
-function commandLine() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: { type: 'string' },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const basis = values.quick ? QUICK : FULL
-    if (values.rounds !== undefined && !/^[1-9]\d{0,3}$/.test(values.rounds)) {
-      throw new TypeError(`--rounds takes a number, not '${values.rounds}'`)
-    }
-    return { ...values, settings: { ...basis, rounds: Number(values.rounds ?? basis.rounds) } }
-  } catch (error) {
-    process.stderr.write(`bench:verdict: ${(error as Error).message}\n`)
-    process.exit(2)
-  }
-}
-
-const { settings, quick, json } = commandLine()
+const { settings, quick, json } = roundsLine('bench:verdict', FULL, QUICK)
 const verdict = await measureVerdict(settings)
 const sweep = await measureSweep(settings)
 const ratio = verdict.sync.median / verdict.roundTrip.median

@@ -7,11 +7,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { createVethPair, listLinks } from '../src/sync.ts'
 import { bound } from './bounds.ts'
 import { progressOf } from './progress.ts'
 import { machine } from './report.ts'
+import { roundsLine } from './rounds-line.ts'
 import { type Spread, spread } from './spread.ts'
 import { measureIp, measureLatency, measureOurs, PAUSE, type Rates, type Settings } from './watch-measures.ts'
 
@@ -48,28 +48,8 @@ async function measure(settings: Settings) {
   }
 }
 
-function commandLine() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        rounds: { type: 'string' },
-        quick: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const basis = values.quick ? QUICK : FULL
-    if (values.rounds !== undefined && !/^[1-9]\d{0,3}$/.test(values.rounds)) {
-      throw new TypeError(`--rounds takes a number, not '${values.rounds}'`)
-    }
-    return { ...values, settings: { ...basis, rounds: Number(values.rounds ?? basis.rounds) } }
-  } catch (error) {
-    process.stderr.write(`bench:watch: ${(error as Error).message}\n`)
-    process.exit(2)
-  }
-}
-
 async function main(): Promise<void> {
-  const { settings, quick, json } = commandLine()
+  const { settings, quick, json } = roundsLine('bench:watch', FULL, QUICK)
   const taken = await measure(settings)
   const bounds = [
     bound('from the change to the event, median', 'ms', taken.latency.median, 1),

@@ -151,6 +151,11 @@ export function goto(target: string): Instruction {
   return { ...plain(BPF_CLASS.JMP | BPF_JA, R0, 0, 0, 0), target }
 }
 
+/** dst = the address of what lies on the stack, `offset` bytes from its end (r10): a negative number. */
+export function stackAddress(dst: Register, offset: number): Instruction[] {
+  return [mov(dst, R10), add(dst, offset)]
+}
+
 /** r0 = helper(r1 … r5). Afterwards r1 … r5 hold nothing; r6 … r9 keep their values. */
 export function call(helper: number): Instruction {
   return plain(BPF_CLASS.JMP | BPF_CALL, R0, 0, 0, helper)

@@ -1,5 +1,4 @@
 import { errnoName } from '../wire/errno.ts'
-import { SystemError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../wire/netlink.ts'
 import type { Operation } from '../wire/operation.ts'
 import { closeDescriptor, withDescriptor } from './descriptor.ts'
@@ -16,7 +15,7 @@ import {
   type TracepointProgram,
   VALUE,
 } from './redirect-programs.ts'
-import { openRawTracepoint } from './tracepoint.ts'
+import { hasFewerArguments, openRawTracepoint } from './tracepoint.ts'
 
 /** The redirects that ended in one way. */
 export interface RedirectCount {
@@ -93,11 +92,7 @@ function* attachSelecting(map: BpfMap, key: number): Operation<number[]> {
   try {
     return yield* attachAll(counters(map, { key, index, underWay: underWay.fd }))
   } catch (error) {
-    const isShorter =
-      error instanceof SystemError &&
-      error.code === 'EINVAL' &&
-      error.syscall === 'bpf BPF_RAW_TRACEPOINT_OPEN'
-    if (!isShorter) throw error
+    if (!hasFewerArguments(error)) throw error
     return yield* attachAll(counters(map, { key, index: earlier, underWay: underWay.fd }))
   } finally {
     yield* closeDescriptor(underWay.fd) // the programs keep it

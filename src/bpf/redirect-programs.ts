@@ -1,8 +1,6 @@
 import { type Line, label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import {
-  add,
-  alu32,
   atomicAdd,
   call,
   exit,
@@ -20,12 +18,13 @@ import {
   R7,
   R8,
   R10,
-  type Register,
+  stackAddress,
   store,
 } from './instruction.ts'
 import { BPF_UPDATE } from './map.ts'
 import type { ProgramSource } from './program.ts'
 import { PROGRAM_LICENSE } from './programs.ts'
+import { loadArgument, loadCount } from './tracepoint.ts'
 
 /** A program and the tracepoint it is for. */
 export interface TracepointProgram {
@@ -176,18 +175,4 @@ function lookupUnderWay(map: number): Line[] {
 /** R0 = the address of the value of the key on the stack, or 0. */
 function lookup(map: number, key: number): Line[] {
   return [loadMapFd(R1, map), ...stackAddress(R2, key), call(BPF_FUNC.map_lookup_elem)]
-}
-
-/** An argument as its u64 slot has it: of an int only the lower half is defined. */
-function loadArgument(dst: Register, place: number) {
-  return load('DW', dst, R6, 8 * place)
-}
-
-/** An int that counts, so is not negative, without what the upper half of its slot may hold. */
-function loadCount(dst: Register, place: number): Line[] {
-  return [loadArgument(dst, place), alu32('MOV', dst, dst)]
-}
-
-function stackAddress(dst: Register, offset: number): Line[] {
-  return [mov(dst, R10), add(dst, offset)]
 }

@@ -21,6 +21,7 @@ import {
   R9,
   R10,
   type Register,
+  stackAddress,
   store,
 } from './instruction.ts'
 import { KERNEL_MEMORY_LICENSE } from './kernel-memory.ts'
@@ -133,10 +134,6 @@ function lookup(): Line[] {
 
 function zero(at: number, size: number): Line[] {
   return Array.from({ length: size / 8 }, (_, i) => store('DW', R10, at + 8 * i, 0))
-}
-
-export function stackAddress(dst: Register, offset: number): Line[] {
-  return [mov(dst, R10), add(dst, offset)]
 }
 
 /** Puts a register's lower half into the key. */

@@ -2,7 +2,6 @@ import { type Line, label } from './assembler.ts'
 import { BPF_FUNC } from './helper.ts'
 import {
   add,
-  alu32,
   alu64,
   call,
   goto,
@@ -14,18 +13,19 @@ import {
   R1,
   R2,
   R3,
-  R6,
   R7,
   R8,
   R10,
   type Register,
+  stackAddress,
   store,
 } from './instruction.ts'
 import { readKernel } from './kernel-memory.ts'
 import { BPF_MAP_TYPE } from './map.ts'
 import { IFNAMSIZ, type NetDeviceLayout } from './net-device-layout.ts'
 import { KEY, VALUE } from './trace-map.ts'
-import { STACK, setKey, stackAddress, type TraceReader } from './trace-program.ts'
+import { STACK, setKey, type TraceReader } from './trace-program.ts'
+import { loadArgument, loadCount } from './tracepoint.ts'
 
 /**
  * What raw tracepoints hand over: TP_PROTO of include/trace/events/xdp.h, by place, u64 each. xdp_bulk_tx is of 5.3,
@@ -72,7 +72,7 @@ export function rawReaders(layout: NetDeviceLayout, redirect: RedirectArguments)
     {
       ...raw,
       place: 'xdp_devmap_xmit',
-      amounts: [...count(R7, DEVMAP_XMIT.drops), ...count(R8, DEVMAP_XMIT.sent)],
+      amounts: [...loadCount(R7, DEVMAP_XMIT.drops), ...loadCount(R8, DEVMAP_XMIT.sent)],
       key: [
         ...keep(STACK.from, DEVMAP_XMIT.from_dev),
         ...device(FROM),
@@ -86,7 +86,7 @@ export function rawReaders(layout: NetDeviceLayout, redirect: RedirectArguments)
       ...raw,
       // The target of XDP_TX is the device itself.
       place: 'xdp_bulk_tx',
-      amounts: [...count(R7, BULK_TX.drops), ...count(R8, BULK_TX.sent)],
+      amounts: [...loadCount(R7, BULK_TX.drops), ...loadCount(R8, BULK_TX.sent)],
       key: [
         ...keep(STACK.from, BULK_TX.dev),
         ...device(FROM),
@@ -134,9 +134,9 @@ const TO: Device = { address: STACK.to, index: KEY.to, netns: KEY.toNetns, name:
 /** Puts the map's type and id on the stack. */
 function mapByType(): Line[] {
   return [
-    argument(R1, BY_TYPE.map_type),
+    loadArgument(R1, BY_TYPE.map_type),
     store('W', R10, STACK.mapType, R1),
-    argument(R1, BY_TYPE.map_id),
+    loadArgument(R1, BY_TYPE.map_id),
     store('W', R10, STACK.mapId, R1),
   ]
 }
@@ -145,11 +145,11 @@ function mapByAddress({ bpf_map }: NetDeviceLayout): Line[] {
   return [
     store('W', R10, STACK.mapType, NO_MAP.type),
     store('W', R10, STACK.mapId, NO_MAP.id),
-    argument(R0, BY_ADDRESS.map),
+    loadArgument(R0, BY_ADDRESS.map),
     jump('JEQ', R0, 0, 'map known'),
     ...read('W', R1, R0, bpf_map.map_type, 'no room'),
     store('W', R10, STACK.mapType, R1),
-    argument(R0, BY_ADDRESS.map),
+    loadArgument(R0, BY_ADDRESS.map),
     ...read('W', R1, R0, bpf_map.id, 'no room'),
     store('W', R10, STACK.mapId, R1),
     label('map known'),
@@ -166,19 +166,19 @@ function redirectTarget(layout: NetDeviceLayout, redirect: RedirectArguments): L
   return [
     load('W', R1, R10, STACK.mapType),
     load('W', R2, R10, STACK.mapId),
-    argument(R3, index),
+    loadArgument(R3, index),
     jump32('JNE', R1, NO_MAP.type, 'by map'),
     jump32('JNE', R2, NO_MAP.id, 'by map'),
     setKey(KEY.to, R3),
     load('W', R1, R10, STACK.key + KEY.fromNetns),
     setKey(KEY.toNetns, R1),
     // A frame that has no room for its description (EOVERFLOW) is refused while tgt is still an earlier frame's.
-    argument(R0, REDIRECT.tgt),
+    loadArgument(R0, REDIRECT.tgt),
     jump('JEQ', R0, 0, 'target'),
     ...read('W', R1, R0, layout.net_device.ifindex, 'target'),
     load('W', R2, R10, STACK.key + KEY.to),
     jump32('JNE', R1, R2, 'target'),
-    argument(R1, REDIRECT.tgt),
+    loadArgument(R1, REDIRECT.tgt),
     store('DW', R10, STACK.to, R1),
     goto('target'),
 
@@ -190,7 +190,7 @@ function redirectTarget(layout: NetDeviceLayout, redirect: RedirectArguments): L
     setKey(KEY.detail, R3),
     goto('target'),
     label('devmap'),
-    argument(R0, REDIRECT.tgt),
+    loadArgument(R0, REDIRECT.tgt),
     jump('JEQ', R0, 0, 'no device'),
     ...read('DW', R1, R0, DTAB_NETDEV.dev, 'no room'),
     store('DW', R10, STACK.to, R1),
@@ -234,24 +234,14 @@ function read(size: 'W' | 'DW', dst: Register, base: Register, offset: number, u
 
 /** `processed` are all, those that were lost too. Source: bq_flush_to_queue(), kernel/bpf/cpumap.c. */
 function lostOfProcessed({ processed, drops }: { processed: number; drops: number }): Line[] {
-  return [...count(R7, drops), ...count(R8, processed), alu64('SUB', R8, R7)]
-}
-
-/** An argument as its u64 slot has it: of an int only the lower half is defined. */
-function argument(dst: Register, place: number): Line {
-  return load('DW', dst, R6, 8 * place)
-}
-
-/** An int that counts, so is not negative, without what the upper half of its slot may hold. */
-function count(dst: Register, place: number): Line[] {
-  return [argument(dst, place), alu32('MOV', dst, dst)]
+  return [...loadCount(R7, drops), ...loadCount(R8, processed), alu64('SUB', R8, R7)]
 }
 
 function keyOf(at: number, place: number): Line[] {
-  return [argument(R1, place), setKey(at, R1)]
+  return [loadArgument(R1, place), setKey(at, R1)]
 }
 
 /** Keeps an address on the stack. */
 function keep(at: number, place: number): Line[] {
-  return [argument(R1, place), store('DW', R10, at, R1)]
+  return [loadArgument(R1, place), store('DW', R10, at, R1)]
 }

@@ -1,4 +1,4 @@
-import { SystemError, UnsupportedError } from '../wire/errors.ts'
+import { UnsupportedError } from '../wire/errors.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { closeDescriptor } from './descriptor.ts'
 import { isAboutKernelTypes } from './kernel-layout.ts'
@@ -9,7 +9,7 @@ import { closeTraceMaps, createTraceMaps, type TraceMaps, type TraceTally, takeT
 import { perfReader, TRACED } from './trace-perf.ts'
 import { type TraceReader, type TraceSelection, traceProgram } from './trace-program.ts'
 import { rawReaders } from './trace-raw.ts'
-import { openRawTracepoint } from './tracepoint.ts'
+import { hasFewerArguments, openRawTracepoint } from './tracepoint.ts'
 import { readFormat } from './tracepoint-format.ts'
 
 /** How programs get to see what the kernel tells. */
@@ -107,11 +107,7 @@ function* attachRaw(maps: TraceMaps, selection: TraceSelection): Operation<Attac
   try {
     return yield* attachReaders(rawReaders(layout, 'map by type'), maps, selection)
   } catch (error) {
-    const isShorter =
-      error instanceof SystemError &&
-      error.code === 'EINVAL' &&
-      error.syscall === 'bpf BPF_RAW_TRACEPOINT_OPEN'
-    if (!isShorter) throw error
+    if (!hasFewerArguments(error)) throw error
     return yield* attachReaders(rawReaders(layout, 'map by address'), maps, selection)
   }
 }

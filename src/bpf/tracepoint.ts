@@ -1,5 +1,7 @@
+import { SystemError } from '../wire/errors.ts'
 import type { Operation } from '../wire/operation.ts'
 import { BpfAttr, bpf } from './command.ts'
+import { alu32, type Instruction, load, R6, type Register } from './instruction.ts'
 
 const RAW_TRACEPOINT = { name: 0, prog_fd: 8, size: 12 } as const
 
@@ -15,4 +17,21 @@ export function openRawTracepoint(name: string, program: number): Operation<numb
     .string(RAW_TRACEPOINT.name, name)
     .u32(RAW_TRACEPOINT.prog_fd, program)
   return bpf('BPF_RAW_TRACEPOINT_OPEN', attr)
+}
+
+/** Whether openRawTracepoint() failed since the program reads an argument that this kernel's tracepoint has not. */
+export function hasFewerArguments(error: unknown): boolean {
+  return (
+    error instanceof SystemError && error.code === 'EINVAL' && error.syscall === 'bpf BPF_RAW_TRACEPOINT_OPEN'
+  )
+}
+
+/** An argument as its u64 slot has it: of an int only the lower half is defined. r6 is the program's context. */
+export function loadArgument(dst: Register, place: number): Instruction {
+  return load('DW', dst, R6, 8 * place)
+}
+
+/** An int that counts, so is not negative, without what the upper half of its slot may hold. */
+export function loadCount(dst: Register, place: number): Instruction[] {
+  return [loadArgument(dst, place), alu32('MOV', dst, dst)]
 }
