@@ -48,19 +48,29 @@ async function outcome({ gen, nic, target, peer }: Scene, mode: 'native' | 'gene
   const pktgen = await openPktgen(gen)
   const redirects = await countRedirects()
   try {
-    const before = await received(nic, peer)
+    const [before, droppedBefore] = [await received(nic, peer), await dropped(gen)]
     const destination = Uint8Array.from((await nic.getLink()).address.split(':'), byte =>
       Number.parseInt(byte, 16),
     )
     const { sent } = await pktgen.send({ frames: FRAMES, size: 64, cores: [0, 1], destination })
     const after = await stillReceived(nic, peer)
     const failures = (await redirects.read()).filter(({ code }) => code !== null)
-    return { sent, received: after[0]! - before[0]!, delivered: after[1]! - before[1]!, failures }
+    return {
+      sent,
+      dropped: (await dropped(gen)) - droppedBefore,
+      received: after[0]! - before[0]!,
+      delivered: after[1]! - before[1]!,
+      failures,
+    }
   } finally {
     await redirects.close()
     await pktgen.close()
     await program.detach()
   }
+}
+
+async function dropped(device: Device): Promise<number> {
+  return Number((await device.getLink()).stats!.txDropped)
 }
 
 function received(...devices: readonly Device[]): Promise<number[]> {
@@ -87,8 +97,9 @@ for (const [what, makeWire, needs] of WIRES)
     test('native: nothing arrives at a peer without NAPI, for the reason that was predicted', async t => {
       const all = await scene(t, await makeWire(t))
       const verdict = await all.target.explainRedirect()
-      const { sent, received, delivered, failures } = await outcome(all, 'native')
-      assert.equal(sent, FRAMES)
+      const { sent, dropped, received, delivered, failures } = await outcome(all, 'native')
+      // pktgen makes up for frames of which a veth says that it dropped them, as it does since 6.7 and in stable kernels.
+      assert.ok(sent === FRAMES || sent === FRAMES + dropped, `${sent} sent, ${dropped} dropped`)
       assert.ok(received > FRAMES / 2, `the NIC received ${received}`)
       assert.equal(delivered, 0)
       assert.equal(verdict.code, kernelHas(6, 3) ? 'EOPNOTSUPP' : 'ENXIO')

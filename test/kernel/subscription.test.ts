@@ -58,6 +58,12 @@ function change(netns: NetnsHandle, times: number, last: number): void {
   lo.setMtu(last)
 }
 
+/** Where a processor is emulated, the thread may have found room for the very last messages behind the last loss. */
+function endsWithLoss(heard: readonly Heard[]): boolean {
+  const mayGoOn = needsTime !== false && heard.includes('lost')
+  return heard.at(-1) === 'lost' || (mayGoOn && isTold(heard, 1500))
+}
+
 /** Whether what was heard last is that MTU. */
 function isTold(heard: readonly Heard[], mtu: number): boolean {
   const last = heard.at(-1)
@@ -91,16 +97,15 @@ describe('a subscription', { skip: needsRoot }, () => {
       for (let round = 0; round < 10; round++) {
         heard.length = 0
         change(netns, 2000, 1500) // the thread's own memory is full then, and so is the kernel's queue
-        // On a slow machine the last messages may have come behind the last loss.
-        await until(() => heard.includes('lost') && (heard.at(-1) === 'lost' || isTold(heard, 1500)))
-        losses += heard.filter(one => one === 'lost').length
-        assert.equal(subscription.losses, losses)
+        await until(() => endsWithLoss(heard))
         assert.ok(heard.length > 100 && heard.length < 2000, String(heard.length))
         // So a list that is asked for now, and what is heard from now on, miss nothing.
         assert.equal(device('lo', { netns }).getLink().mtu, 1500)
         device('lo', { netns }).setMtu(1501)
         await until(() => isTold(heard, 1501))
         assert.deepEqual(heard.at(-1), { type: RTM.NEWLINK, index: 1, mtu: 1501, nsid: null })
+        losses += heard.filter(one => one === 'lost').length
+        assert.equal(subscription.losses, losses)
       }
       subscription.close()
     }),
@@ -128,7 +133,7 @@ describe('a subscription', { skip: needsRoot }, () => {
       const before = process.memoryUsage().rss
       change(netns, often(20_000, 2000), 1500)
       assert.ok(process.memoryUsage().rss - before < 16 * 1024 * 1024)
-      await until(() => heard.includes('lost'))
+      await until(() => endsWithLoss(heard))
       subscription.close()
     }),
   )
@@ -209,7 +214,8 @@ describe('a subscription', { skip: needsRoot }, () => {
         other.subscription.close()
         if (i === rounds >> 1) rss = process.memoryUsage().rss
       }
-      assert.ok(threads() - before[1]! <= 2, `${threads()}`) // the shim's and libuv's own begin when they are needed
+      // Emulated it lasts so long that threads of the shim's and of libuv's own begin meanwhile.
+      assert.ok(threads() - before[1]! <= often(0, 2), `${threads()}`)
       assert.ok(descriptors() <= before[0]!) // idle sockets are closed meanwhile
       assert.ok(process.memoryUsage().rss - rss < 32 * 1024 * 1024)
       subscription.close()
