@@ -1,7 +1,7 @@
 import { bootOf } from './initramfs.ts'
 import type { NicKind } from './nics.ts'
 import type { Packages } from './packages.ts'
-import { emulates, OWN_QEMU, type Qemu, unpackedQemu } from './qemu.ts'
+import { isSound, OWN_QEMU, type Qemu, SOUND, unpackedQemu } from './qemu.ts'
 import { SERIES } from './series.ts'
 import type { Machine } from './vm.ts'
 
@@ -20,20 +20,18 @@ export function machineOf(name: string, cpus: number, packages: Packages, cache:
   if (more.length > 0 || !isNicKind(kind))
     throw new Error(`a machine is called like 6.12 or 6.12/igb, not ${name}`)
   const { release, debs } = packages.get(series)
-  const boot = bootOf(cache, release, debs)
-  return kind === 'virtio'
-    ? { name: release, boot, nics: kind, qemu: OWN_QEMU, cpus }
-    : { name: `${release} ${kind}`, boot, nics: kind, qemu: qemuFor(kind, packages), cpus }
+  const called = kind === 'virtio' ? release : `${release} ${kind}`
+  return { name: called, boot: bootOf(cache, release, debs), nics: kind, qemu: soundQemu(packages), cpus }
 }
 
 function isNicKind(kind: string): kind is NicKind {
   return kind === 'virtio' || kind === 'igb'
 }
 
-function qemuFor(kind: NicKind, packages: Packages): Qemu {
-  const qemu = emulates(OWN_QEMU, kind) ? OWN_QEMU : unpackedQemu(packages.qemu())
-  if (emulates(qemu, kind)) return qemu
-  throw new Error(`no QEMU here emulates ${kind}: neither this machine's nor ${qemu.command}`)
+function soundQemu(packages: Packages): Qemu {
+  const qemu = isSound(OWN_QEMU) ? OWN_QEMU : unpackedQemu(packages.qemu())
+  if (isSound(qemu)) return qemu
+  throw new Error(`no QEMU here is of version ${SOUND.join('.')} or newer: neither this machine's nor ${qemu.command}`)
 }
 
 /** The tests that are for this machine. */
