@@ -1,4 +1,4 @@
-/** How soon and how fast watchLinks() and `ip -o monitor link` tell what another process does. */
+/** How soon and how fast promises.watchLinks() and `ip -o monitor link` tell what another process does. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type LinkEvent, watchLinks } from '../src/index.ts'
+import type { LinkEvent } from '../src/index.ts'
 import { listLinks } from '../src/sync.ts'
+import { promises } from './published.ts'
 
 export interface Settings {
   readonly rounds: number
@@ -61,7 +62,7 @@ class Changes {
 
 /** Milliseconds from before a change until its event is there, in another process. Two that became one event are none. */
 export async function measureLatency({ samples }: Settings, first: number): Promise<number[]> {
-  const watch = watchLinks()
+  const watch = promises.watchLinks()
   const changes = await Changes.prepare(samples, first, 1, PAUSE)
   const told: { mtu: number; at: bigint }[] = []
   for (let left = listLinks().length; left > 0; left--) await watch.next()
@@ -102,7 +103,7 @@ function changeAll({ queued, links }: Settings, first: number): void {
 
 export async function measureOurs(settings: Settings, first: number): Promise<Rates> {
   const { changes: count, links } = settings
-  const watch = watchLinks({ receiveBuffer: ROOM })
+  const watch = promises.watchLinks({ receiveBuffer: ROOM })
   const changes = await Changes.prepare(count, first, links, 0)
   for (let left = listLinks().length; left > 0; left--) await watch.next()
   const allTold = async (of: number) => {
