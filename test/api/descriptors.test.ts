@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
-import { forms } from './forms.ts'
+import { formsHere } from './forms.ts'
 
 const CALLS = often(10_000, 100)
 /** Idle sockets are closed within a second. */
@@ -33,7 +33,7 @@ async function repeat(count: number, calls: readonly (() => unknown)[]): Promise
   }
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: many calls in the own namespace leave no descriptor open`, async () => {
     const lo = api.device('lo')
     const calls = [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { device, type FeatureChange, FeatureError } from '../../src/sync.ts'
 import { execIn, needsRoot, ownNetns } from '../tools/netns.ts'
-import { forms } from './forms.ts'
+import { formsHere } from './forms.ts'
 import { needsTool } from './tools.ts'
 
 const root = { skip: needsRoot }
@@ -19,7 +19,7 @@ function printed(text: string): Map<string, { active: boolean; fixed: boolean }>
   return features
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   for (const [feature, on] of [
     ['gro', true],
     ['tso', false],

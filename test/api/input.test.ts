@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NetnsHandle } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { type AnyDevice, type Api, forms } from './forms.ts'
+import { type AnyDevice, type Api, formsHere } from './forms.ts'
 
 // What a program in plain JavaScript may pass, whatever the types say.
 const wrong = (value: unknown) => value as never
@@ -79,7 +79,7 @@ const CHANGES: readonly [words: string, work: Change, error: { name: string | Re
     ],
   ]
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   for (const [value, words] of [
     ['', /1 to 127 bytes; '' has 0/],
     ['x'.repeat(128), /1 to 127 bytes; 'x+' has 128/],

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { device } from '../../src/sync.ts'
 import { kernelLacks } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { forms } from './forms.ts'
+import { formsHere } from './forms.ts'
 
 const root = { skip: needsRoot }
 const napi = { skip: needsRoot || kernelLacks(() => device('lo').getNapi()) }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a device goes up and down`, root, async t => {
     const [a] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: 'b' })
     await a.up()

@@ -3,9 +3,9 @@ import { closeSync, existsSync, openSync, readdirSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { needsRoot } from '../tools/netns.ts'
 import { testInPrivateMounts } from './again.ts'
-import { forms } from './forms.ts'
+import { formsHere } from './forms.ts'
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a namespace without a name is held by a descriptor, and let go of once`, {
     skip: needsRoot,
   }, async () => {

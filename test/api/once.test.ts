@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { xdpPass } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { testInPrivateMounts } from './again.ts'
-import { type Api, forms } from './forms.ts'
+import { type Api, formsHere } from './forms.ts'
 
 /** Handles that hold a descriptor, and how each is let go of. */
 const HANDLES: readonly [what: string, make: (api: Api, t: TestContext) => Promise<() => unknown>][] = [
@@ -24,7 +24,7 @@ async function attached(api: Api, t: TestContext, lifetime: 'device' | 'process'
   return letGo(await veth.attachXdp(xdpPass(), { lifetime }), 'detach')
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   for (const [what, make] of HANDLES) {
     test(`${form}: ${what} that is let go of twice closes no descriptor of others`, {
       skip: needsRoot,

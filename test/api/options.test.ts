@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AnyDevice, type Api, forms } from './forms.ts'
+import { type AnyDevice, type Api, formsHere } from './forms.ts'
 
 // What a program in plain JavaScript may pass, whatever the types say.
 const wrong = (value: unknown) => value as never
@@ -59,7 +59,7 @@ const CALLS: readonly [words: string, call: (api: Api, lo: AnyDevice) => unknown
   ['a namespace named by a number', api => api.createNetns(wrong(1)), /1 cannot be/],
 ]
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   for (const [words, call, message] of CALLS) {
     test(`${form}: ${words} is said to be wrong before anything is asked`, async () => {
       await assert.rejects(

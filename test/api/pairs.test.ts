@@ -8,7 +8,7 @@ import type { NetnsHandle, VethPairOptions } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
 import { testInPrivateMounts } from './again.ts'
-import { type Api, forms } from './forms.ts'
+import { type Api, formsHere } from './forms.ts'
 
 const root = { skip: needsRoot }
 
@@ -25,7 +25,7 @@ const CHURN = `
   console.log('ready')
   for (;;) createVethPair({ name: 'churn', netns: HERE, peer: { name: 'churn', netns: THERE } })[0].delete()`
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a list of pairs leaves out what goes away meanwhile`, { skip: needsRoot }, async t => {
     const [here, there] = [ownNetns(t), ownNetns(t)]
     for (let i = 0; i < 20; i++)

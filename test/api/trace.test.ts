@@ -9,12 +9,12 @@ import { needsRoot } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
 import { testWithTracefs } from '../tools/tracefs.ts'
 import { Counted, nextIndex, type Scene, sceneIn, send } from '../veth/traced.ts'
-import { forms } from './forms.ts'
+import { formsHere } from './forms.ts'
 
 const skip = needsRoot || noKernelBtf
 const FRAMES = 20
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a trace of one namespace tells of no other, though its devices have the same indexes`, {
     skip,
   }, async t => {
@@ -81,7 +81,7 @@ for (const [form, api] of forms) {
   test(`${form}: a loop gets reports, and closes the trace when it is left`, { skip }, async t => {
     const scene = failing(t)
     const before = bpfDescriptors()
-    for (let i = 0; i < often(20, 2); i++) {
+    for (let i = 0; i < often(50, 2); i++) {
       const trace = await api.traceRedirects({ netns: scene.host, intervalMs: 1 })
       send(scene, 1)
       for await (const { redirects } of trace) {
@@ -109,7 +109,7 @@ for (const [form, api] of forms) {
 test('an abort ends the loop, and the trace', { skip }, async t => {
   const scene = failing(t)
   const before = bpfDescriptors()
-  for (let i = 0; i < often(20, 2); i++) {
+  for (let i = 0; i < often(50, 2); i++) {
     const controller = new AbortController()
     const { signal } = controller
     const trace = await promises.traceRedirects({ netns: scene.host, intervalMs: 1e6, signal })

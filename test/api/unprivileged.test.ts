@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { needsGroNapi } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { asNobody, needsSetpriv, testAgain, testUnprivileged } from './again.ts'
-import { type Api, forms } from './forms.ts'
+import { type Api, forms, formsHere } from './forms.ts'
 
 /** Runs the body as nobody, in a namespace where a veth pair is. */
 function testInLab(name: string, body: () => Promise<void>, skip: string | false = false): void {
@@ -29,7 +29,7 @@ async function unlessUnsupported<T>(api: Api, read: () => Promise<T[]> | T[]): P
 
 const FEW = ['+net_admin', '+bpf', '+perfmon']
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   testAgain(
     `${form}: who may attach a program may also take it off`,
     needsRoot || needsSetpriv(...FEW),

@@ -14,7 +14,7 @@ import { ask, type Operation } from '../../src/wire/operation.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { testInPrivateMounts } from './again.ts'
-import { type AnyDevice, type Api, forms } from './forms.ts'
+import { type AnyDevice, type Api, forms, formsHere } from './forms.ts'
 
 const root = { skip: needsRoot }
 
@@ -56,7 +56,7 @@ function* pin(program: ProgramSource, path: string): Operation<void> {
   closeSync(fd)
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a program is attached natively when nothing else is said`, root, async t => {
     const a = await veth(api, t)
     assert.deepEqual(await a.getXdp(), { mode: 'none', programs: [] })

@@ -31,7 +31,9 @@ function isNicKind(kind: string): kind is NicKind {
 function soundQemu(packages: Packages): Qemu {
   const qemu = isSound(OWN_QEMU) ? OWN_QEMU : unpackedQemu(packages.qemu())
   if (isSound(qemu)) return qemu
-  throw new Error(`no QEMU here is of version ${SOUND.join('.')} or newer: neither this machine's nor ${qemu.command}`)
+  throw new Error(
+    `no QEMU here is of version ${SOUND.join('.')} or newer: neither this machine's nor ${qemu.command}`,
+  )
 }
 
 /** The tests that are for this machine. */

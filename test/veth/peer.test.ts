@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createNetns, createVethPair, type NetnsHandle } from '../../src/sync.ts'
 import { asNobody, needsSetpriv, testAgain, testInPrivateMounts } from '../api/again.ts'
-import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { type AnyDevice, type Api, formsHere } from '../api/forms.ts'
 import { needsCompiler } from '../tools/compiler.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
@@ -50,7 +50,7 @@ function readlinkIfAny(path: string): string {
   }
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: the peer in the same namespace is found from either end`, root, async t => {
     const [a, b] = await api.createVethPair({ name: 'a', netns: ownNetns(t), peer: 'b' })
     await same(await a.getVethPeer(), b)

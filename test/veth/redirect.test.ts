@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { type AnyDevice, type Api, formsHere } from '../api/forms.ts'
 import { kernelHas, needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 
@@ -41,7 +41,7 @@ async function actions(target: AnyDevice): Promise<string[]> {
   return (await target.explainRedirect()).repairs.map(({ action }) => action)
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a redirect into a fresh pair vanishes, and the verdict says why`, frames, async t => {
     const { target } = await pair(api, t)
     const verdict = await target.explainRedirect()

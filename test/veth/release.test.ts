@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createNetns, createVethPair, type Device, type NetnsHandle } from '../../src/sync.ts'
 import { testInPrivateMounts } from '../api/again.ts'
-import { type AnyDevice, forms } from '../api/forms.ts'
+import { type AnyDevice, formsHere } from '../api/forms.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { needsTime } from '../tools/this-run.ts'
 
@@ -53,7 +53,7 @@ function deleteAsIproute2Does(name: string): void {
   rmSync(`/run/netns/${name}`)
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: the host end goes soon after its peer's namespace, asked about a moment ago`, {
     skip: needsRoot || needsTime,
   }, async t => {

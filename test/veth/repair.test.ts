@@ -6,7 +6,7 @@ import { repairRedirect } from '../../src/veth/repair.ts'
 import { undoRepair } from '../../src/veth/undo.ts'
 import { NETLINK_GENERIC } from '../../src/wire/netlink.ts'
 import type { Answer, Answers, Ask, Failed } from '../../src/wire/operation.ts'
-import { type AnyDevice, type Api, forms } from '../api/forms.ts'
+import { type AnyDevice, type Api, forms, formsHere } from '../api/forms.ts'
 import { kernelHas, needsGroNapi } from '../tools/kernel-needs.ts'
 import { execIn, needsRoot, ownNetns } from '../tools/netns.ts'
 import { settingsOf } from '../walk/settings.ts'
@@ -31,7 +31,7 @@ async function settings({ T, P }: Pair) {
   return [await settingsOf(T), await settingsOf(P)]
 }
 
-for (const [form, api] of forms) {
+for (const [form, api] of formsHere) {
   test(`${form}: a dry run says what would be done and does nothing`, gro, async t => {
     const pair = await pairOf(api, t, false)
     const before = await settings(pair)
