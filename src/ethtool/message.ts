@@ -1,13 +1,14 @@
 import { GENL_HDRLEN } from '../genetlink/controller.ts'
 import { genericMessage } from '../genetlink/message.ts'
 import { string, u32 } from '../wire/attribute.ts'
+import type { AttributeIndex } from '../wire/decoder.ts'
 import { type DeviceRef, deviceLabel, isShortName } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
 import { NLM_F } from '../wire/netlink.ts'
 import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { Decode } from '../wire/request.ts'
-import { type AttributeIndex, decodeAttributes, encodeAttributes, type Table, table } from '../wire/table.ts'
+import { decodeAttributes, encodeAttributes, type Table, table } from '../wire/table.ts'
 
 /** The ethtool family. Source: include/uapi/linux/ethtool_netlink.h, net/ethtool/netlink.c. */
 export const ETHTOOL = { name: 'ethtool', version: 1, since: '5.6' } as const

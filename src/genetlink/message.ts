@@ -1,8 +1,8 @@
+import type { AttributeIndex } from '../wire/decoder.ts'
 import type { Subject } from '../wire/errors.ts'
 import { Message } from '../wire/message.ts'
 import { NETLINK_GENERIC, NLM_F } from '../wire/netlink.ts'
 import type { Operation } from '../wire/operation.ts'
-import type { AttributeIndex } from '../wire/table.ts'
 import { type FamilyName, familyId, GENL_HDRLEN, writeGenericHeader } from './controller.ts'
 
 /** A command to a family, ready for its attributes; acknowledged when it writes, else answered. */

@@ -1,12 +1,13 @@
 import { GENL_HDRLEN } from '../genetlink/controller.ts'
 import { genericMessage } from '../genetlink/message.ts'
+import type { AttributeIndex } from '../wire/decoder.ts'
 import { deviceLabel, type IndexRef } from '../wire/device-ref.ts'
 import type { Message } from '../wire/message.ts'
 import { NLM_F } from '../wire/netlink.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { Decode } from '../wire/request.ts'
-import { type AttributeIndex, decodeAttributes, type Table } from '../wire/table.ts'
+import { decodeAttributes, type Table } from '../wire/table.ts'
 
 /** The netdev family. Source: Documentation/netlink/specs/netdev.yaml. */
 export const NETDEV = { name: 'netdev', version: 1, since: '6.3' } as const

@@ -1,6 +1,7 @@
+import { wellFormed } from '../wire/decoder.ts'
 import { DecodeError } from '../wire/errors.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from '../wire/netlink.ts'
-import { decodeAttributes, wellFormed } from '../wire/table.ts'
+import { decodeAttributes } from '../wire/table.ts'
 import { readText } from '../wire/text.ts'
 import { IFF, IFINFOMSG_SIZE, IFLA, IFLA_INFO } from './numbers.ts'
 import { XDP, XdpState } from './xdp-state.ts'

@@ -1,8 +1,8 @@
 import type { Link, LinkInfo } from '../rtnetlink/link.ts'
 import type { LinkField } from '../rtnetlink/link-fields.ts'
 import { IFLA_BR, IFLA_BRPORT } from '../rtnetlink/numbers.ts'
+import { type UnknownAttribute, wellFormed } from '../wire/decoder.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from '../wire/netlink.ts'
-import { type UnknownAttribute, wellFormed } from '../wire/table.ts'
 import { isSame } from './fields.ts'
 
 /** A field in which two states of a device can differ. */

@@ -1,6 +1,6 @@
+import type { AttributeIndex } from './decoder.ts'
 import type { Message } from './message.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from './netlink.ts'
-import type { AttributeIndex } from './table.ts'
 
 /**
  * Names the attribute of a request that begins at an offset, as the extended ack gives it: 'linkInfo.data.peer'.

@@ -1,5 +1,6 @@
+import { type AttributeIndex, wellFormed } from './decoder.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from './netlink.ts'
-import { type AttributeIndex, decodeAttributes, encodeAttributes, type Table, wellFormed } from './table.ts'
+import { decodeAttributes, encodeAttributes, type Table } from './table.ts'
 import { readText } from './text.ts'
 import type { Writer } from './writer.ts'
 

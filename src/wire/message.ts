@@ -1,6 +1,6 @@
+import type { AttributeIndex } from './decoder.ts'
 import type { Subject } from './errors.ts'
 import { NLM_F, NLMSG_HDRLEN } from './netlink.ts'
-import type { AttributeIndex } from './table.ts'
 import { Writer } from './writer.ts'
 
 /** What the kernel reads behind a message's own header, for naming the attribute it objects to. */

@@ -1,0 +1,3 @@
+import './shared.ts'
+
+export * from '../codec.ts'
