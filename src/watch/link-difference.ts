@@ -1,6 +1,7 @@
 import type { Link, LinkInfo } from '../rtnetlink/link.ts'
 import type { LinkField } from '../rtnetlink/link-fields.ts'
 import { IFLA_BR, IFLA_BRPORT } from '../rtnetlink/numbers.ts'
+import type { XdpState } from '../rtnetlink/xdp-state.ts'
 import { type UnknownAttribute, wellFormed } from '../wire/decoder.ts'
 import { align4, LITTLE_ENDIAN, NLA_HDRLEN, NLA_TYPE_MASK } from '../wire/netlink.ts'
 import { isSame } from './fields.ts'
@@ -59,10 +60,22 @@ export function changedLinkFields(before: Link, after: Link): ChangedField[] {
   if (before.physicalPortId !== after.physicalPortId) fields.push('physicalPortId')
   if (before.physicalSwitchId !== after.physicalSwitchId) fields.push('physicalSwitchId')
   if (!isSame(before.altNames, after.altNames)) fields.push('altNames')
-  if (!isSame(before.xdp, after.xdp)) fields.push('xdp')
+  if (!hasSameXdp(before.xdp, after.xdp)) fields.push('xdp')
   if (!hasSameInfo(before.linkinfo, after.linkinfo)) fields.push('linkinfo')
   if (!isSame(before.unknown, after.unknown)) fields.push('unknown')
   return fields
+}
+
+function hasSameXdp(before: XdpState | null, after: XdpState | null): boolean {
+  if (before === null || after === null) return before === after
+  return (
+    before.mode === after.mode &&
+    before.programId === after.programId &&
+    before.nativeProgramId === after.nativeProgramId &&
+    before.genericProgramId === after.genericProgramId &&
+    before.offloadProgramId === after.offloadProgramId &&
+    isSame(before.unknown, after.unknown)
+  )
 }
 
 /** Timers in the data of a kind of link, which go on by themselves: like counters they are no difference. */

@@ -57,6 +57,9 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   readonly #over = new AbortController()
   #subscriptions: Subscription[] = []
   #losses = 0
+  #isOpen = false
+  /** Calls of next() that wait for the generator. */
+  #waiting = 0
   #isListing = false
   #heard = 0
   #wake = () => {}
@@ -76,8 +79,22 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     return this
   }
 
+  /** An event that is there already needs no turn of the generator, which takes some microseconds. */
   next(): Promise<IteratorResult<E, void>> {
-    return this.#events.next()
+    const event = this.#waiting === 0 ? this.#ready() : null
+    if (event !== null) return Promise.resolve({ done: false, value: event })
+    this.#waiting++
+    return this.#events.next().finally(() => this.#waiting--)
+  }
+
+  #ready(): E | null {
+    if (!this.#isOpen) return null
+    try {
+      return this.#take()
+    } catch (error) {
+      this.#end(error)
+      return null
+    }
   }
 
   return(): Promise<IteratorResult<E, void>> {
@@ -114,6 +131,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       const subscription = openSubscription(feed.groups, () => this.#read(subscription, feed))
       this.#subscriptions.push(subscription)
     }
+    this.#isOpen = true
     this.#list()
     const { again } = this.#watched
     if (again !== undefined) this.#repeat(again.part, again.milliseconds)
@@ -211,6 +229,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   /** Closes what is open; what waits wakes up, and next() throws the reason. */
   #end(reason: unknown = ENDED): void {
     if (this.#over.signal.aborted) return
+    this.#isOpen = false
     this.#over.abort(reason)
     for (const subscription of this.#subscriptions) subscription.close()
     this.#subscriptions = []
