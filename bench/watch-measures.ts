@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { LinkEvent } from '../src/index.ts'
 import { listLinks } from '../src/sync.ts'
+import { collectGarbage } from './collect.ts'
 import { promises } from './published.ts'
 
 export interface Settings {
@@ -122,6 +123,7 @@ export async function measureOurs(settings: Settings, first: number): Promise<Ra
   const begun = changes.begun()
   const live = await allTold(count)
   const liveRate = perSecond(live.events, (await begun)[0]!, live.end)
+  collectGarbage()
   changeAll(settings, first)
   const letGo = process.hrtime.bigint()
   const queued = await allTold(settings.queued)

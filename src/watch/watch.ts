@@ -210,6 +210,8 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     for (let waited = 0, heard = -1; heard !== this.#heard && waited < LONGEST_DOUBT; waited += QUIET) {
       heard = this.#heard
       await this.#pause(QUIET)
+      // Where this program was busy the time is up, and what came meanwhile is yet to be heard.
+      await new Promise(resolve => setImmediate(resolve))
       if (this.#table.isStale) return
     }
     this.#table.askDoubted(DOUBTED_AT_ONCE)

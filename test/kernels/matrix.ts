@@ -44,7 +44,7 @@ function commandLine() {
         files: { type: 'string', multiple: true, default: [] },
         jobs: { type: 'string', default: '2' },
         cpus: { type: 'string', default: '2' },
-        limit: { type: 'string', default: '1800' },
+        limit: { type: 'string', default: '3600' },
         out: { type: 'string' },
         run: { type: 'string' },
         docs: { type: 'boolean', default: false },
