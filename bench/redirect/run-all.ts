@@ -23,7 +23,7 @@ interface Underway extends Omit<CaseResult, 'runs'> {
 
 /**
  * Looks at every case once, then measures them turn by turn; each repeat begins with the generator's ceilings.
- * @throws the signal's reason when it is aborted.
+ * @throws the signal's reason when it is aborted, and an Error where no case can be run.
  */
 export async function runAll(
   scene: Scene,
@@ -38,6 +38,9 @@ export async function runAll(
     underway.set(idOf(each), await firstVisit(scene, each, plan))
     looked(underway.size)
   }
+  const [first, ...others] = [...underway.values()].map(({ notRun }) => notRun)
+  if (first != null && others.every(notRun => notRun !== null))
+    throw new Error(`nothing of this can be run: ${first}`)
   const turns = schedule(cases, repeats, seed)
   const watch = watchTurns(turns.length)
   for (const next of turns) {

@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
-import { createNetns, createVethPair, type Device, type NetnsHandle } from '../../src/index.ts'
+import { checkResults } from '../../bench/redirect/results.ts'
+import { createNetns, createVethPair, type Device, device, type NetnsHandle } from '../../src/index.ts'
+import { needsGroNapi } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
@@ -34,7 +36,19 @@ async function machine(t: TestContext): Promise<Machine> {
   return { netns, nic, target, peer }
 }
 
+const EXTERNAL = ['--nic', 'nic0', '--target', 'veth0', '--traffic', 'external']
 const FROM = ['--nic', 'nic0', '--target', 'veth0', '--from', 'gen0']
+/** A program that sends frames out of a device of the namespace that is its descriptor 3, until it is killed. */
+function sending(ifindex: number): string {
+  const codec = JSON.stringify(join(import.meta.dirname, `../../src/codec${EXTENSION}`))
+  return `import { ask, netnsFrom, runSync, SyncKernel } from ${codec}
+    const [kernel, netns] = [new SyncKernel(), netnsFrom({ fd: 3 })]
+    const frame = Uint8Array.from({ length: 64 }, (_, i) => (i < 6 ? 0xff : i === 12 ? 0x88 : i === 13 ? 0xb5 : 2))
+    const frames = { kind: 'frames', netns, ifindex: ${ifindex}, frame, count: 1000 }
+    console.log('sending')
+    for (;;) runSync(ask(frames), kernel)`
+}
+
 /** The benchmark, in the machine's namespace. */
 async function bench({ netns }: Machine, ...words: string[]) {
   const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
@@ -56,7 +70,39 @@ describe("the benchmark with a machine's own devices", { skip: needsRoot }, () =
       assert.match(stderr, why)
     }
     await refused(/nic0, nic0, veth0: each must be a device of its own/, ...FROM.with(-1, 'nic0'))
+    await refused(
+      /nic0 receives \d frames in 200 ms: does the other machine send, to its address\?/,
+      ...EXTERNAL,
+    )
     await all.target.down()
     await refused(/veth0 .* is down: ip link set dev veth0 up/, ...FROM)
+  })
+
+  test('measures what somebody else sends, and counts it while it goes on', {
+    skip: needsGroNapi,
+  }, async t => {
+    const all = await machine(t)
+    const { index } = await device('gen0', { netns: all.netns }).getLink()
+    const sender = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', sending(index)], {
+      stdio: ['ignore', 'pipe', 'inherit', all.netns.fd!],
+    })
+    t.after(() => sender.kill('SIGKILL'))
+    await once(sender.stdout!, 'data')
+    const { status, stdout, stderr } = await bench(all, ...EXTERNAL, '--quick', '--json')
+    assert.equal(status, 0, stderr)
+    const { generator, cases } = checkResults(JSON.parse(stdout), '')
+    assert.equal(generator, 'external')
+    assert.ok(cases.length > 0)
+    for (const { case: each, explained, runs } of cases) {
+      const fails = each.mode === 'native' && each.peer === 'plain'
+      assert.equal(explained.reason === null, !fails)
+      for (const { sent, received, delivered } of runs) {
+        const words = JSON.stringify({ each, sent, received, delivered })
+        assert.ok(sent > 0, words)
+        assert.equal(received, sent, words)
+        if (fails) assert.equal(delivered, 0, words)
+        else assert.ok(Math.abs(sent - delivered) < 0.05 * sent, words)
+      }
+    }
   })
 })
