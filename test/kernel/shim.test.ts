@@ -161,6 +161,7 @@ describe('exchange', () => {
     buffer.fill(0)
     assert.equal(await exchangeOnPool(handle, GET_LO), 1)
     assert.deepEqual(buffer.subarray(0, 48), sync)
+    shim.closeSocket(handle)
     const other = openSocket()
     assert.equal(await new Promise(done => shim.closeSocket(other, done)), 0)
     assert.equal(await exchangeOnPool(other, GET_LO), EBADF)
