@@ -14,8 +14,6 @@ import { needsTime } from '../tools/this-run.ts'
 const SOON = 2000
 /** Where it is waited for, a busy machine may take longer; what is kept for good never goes. Milliseconds. */
 const LATEST = 10_000
-/** A socket is closed when it has been idle for so long; milliseconds. */
-const IDLE = 500
 
 const forBlocking = new Int32Array(new SharedArrayBuffer(4))
 
@@ -60,13 +58,8 @@ for (const [form, api] of formsHere) {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
     const peer = await api.device('host', { netns: host }).getVethPeer()
-    const asked = performance.now()
     await askAll(peer)
-    container.remove()
-    const stays = isThere(host, 'host')
-    // To look takes long on a slow machine.
-    if (performance.now() - asked < IDLE)
-      assert.ok(stays, 'the idle socket is still open: else this shows nothing')
+    container.remove() // with the sockets that were opened by its descriptor
     await goes(host, 'host')
   })
 
