@@ -1,4 +1,4 @@
-/** How soon and how fast promises.watchLinks() and `ip -o monitor link` tell what another process does. */
+/** How soon and how fast watchLinks() and `ip -o monitor link` tell what another process does. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'

@@ -37,11 +37,11 @@ async function measure(settings: Settings) {
       progress(round + 1)
     }
     const p99 = latency.toSorted((a, b) => a - b)[Math.floor(0.99 * latency.length)]!
-    const rates = (kind: keyof Rates) => {
-      const ip = spread(taken.map(({ ip }) => ip[kind]))
-      const ours = spread(taken.map(({ ours }) => ours[kind]))
-      return { ip, ours, ratio: ip.median / ours.median }
-    }
+    const rates = (kind: keyof Rates) => ({
+      ip: spread(taken.map(({ ip }) => ip[kind])),
+      ours: spread(taken.map(({ ours }) => ours[kind])),
+      ratio: spread(taken.map(({ ip, ours }) => ip[kind] / ours[kind])),
+    })
     return { latency: { ...spread(latency), p99 }, live: rates('live'), queued: rates('queued') }
   } finally {
     rmSync(folder, { recursive: true })
@@ -53,12 +53,12 @@ async function main(): Promise<void> {
   const taken = await measure(settings)
   const bounds = [
     bound('from the change to the event, median', 'ms', taken.latency.median, 1),
-    bound('the rate of ip -o monitor link, by ours', 'x', taken.queued.ratio, 1),
+    bound('the rate of ip -o monitor link, by ours', 'x', taken.queued.ratio.median, 1),
   ]
   if (json) {
     const report = {
       schema: 'veth-nl/bench-watch',
-      version: 2,
+      version: 1,
       machine: machine(),
       ...settings,
       ...taken,
@@ -91,7 +91,7 @@ function text(
     rate('watchLinks()', taken.queued.ours),
     rate(`${changes} as they are made: ip -o monitor link > file`, taken.live.ip),
     rate('watchLinks()', taken.live.ours),
-    `ip by ours: ${ms(taken.queued.ratio)} waiting, ${ms(taken.live.ratio)} live`,
+    `ip by ours, of neighbours: ${ms(taken.queued.ratio.median)} waiting, ${ms(taken.live.ratio.median)} live`,
     '',
   ].join('\n')
 }

@@ -81,20 +81,10 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
 
   /** An event that is there already needs no turn of the generator, which takes some microseconds. */
   next(): Promise<IteratorResult<E, void>> {
-    const event = this.#waiting === 0 ? this.#ready() : null
+    const event = this.#isOpen && this.#waiting === 0 ? this.#take() : null
     if (event !== null) return Promise.resolve({ done: false, value: event })
     this.#waiting++
     return this.#events.next().finally(() => this.#waiting--)
-  }
-
-  #ready(): E | null {
-    if (!this.#isOpen) return null
-    try {
-      return this.#take()
-    } catch (error) {
-      this.#end(error)
-      return null
-    }
   }
 
   return(): Promise<IteratorResult<E, void>> {

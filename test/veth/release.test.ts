@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createNetns, createVethPair, type Device, type NetnsHandle } from '../../src/sync.ts'
@@ -14,6 +14,8 @@ import { needsTime } from '../tools/this-run.ts'
 const SOON = 2000
 /** Where it is waited for, a busy machine may take longer; what is kept for good never goes. Milliseconds. */
 const LATEST = 10_000
+/** A socket is closed when it has been idle for so long; milliseconds. */
+const IDLE = 500
 
 const forBlocking = new Int32Array(new SharedArrayBuffer(4))
 
@@ -57,9 +59,16 @@ for (const [form, api] of formsHere) {
   }, async t => {
     const [host, container] = [ownNetns(t), createNetns()]
     createVethPair({ name: 'host', netns: host, peer: { name: 'eth0', netns: container } })
-    const peer = await api.device('host', { netns: host }).getVethPeer()
-    await askAll(peer)
-    container.remove() // with the sockets that were opened by its descriptor
+    // A descriptor that we do not see closed: remove() closes the sockets that were opened by its own.
+    const fd = openSync(`/proc/self/fd/${container.fd}`, 'r')
+    container.remove()
+    const asked = performance.now()
+    await askAll(api.device('eth0', { netns: { fd } }))
+    closeSync(fd)
+    const stays = isThere(host, 'host')
+    // To look takes long on a slow machine.
+    if (performance.now() - asked < IDLE)
+      assert.ok(stays, 'the idle socket is still open: else this shows nothing')
     await goes(host, 'host')
   })
 

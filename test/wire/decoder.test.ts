@@ -60,13 +60,20 @@ function decoded(decode: Decoder, view: DataView): unknown {
   }
 }
 
+/** What can come of a table, see kindsOf(). */
+const ALL_KINDS = ['broken nest', 'count', 'error', 'inner', 'list', 'small', 'too short', 'unknown type']
+
 describe('a decoder that was made as code', () => {
   const tables = [
-    ['all attributes', { byType: ENTRIES, most: Number.POSITIVE_INFINITY }],
-    ['those that are wanted', { byType: ENTRIES, most: 4 }],
-    ['two of them', { byType: ENTRIES.slice(0, 3), most: 2 }],
+    ['all attributes', { byType: ENTRIES, most: Number.POSITIVE_INFINITY }, ALL_KINDS],
+    [
+      'those that are wanted',
+      { byType: ENTRIES, most: 4 },
+      ALL_KINDS.filter(kind => kind !== 'unknown type'),
+    ],
+    ['two of them', { byType: ENTRIES.slice(0, 3), most: 2 }, ['count', 'error', 'small', 'too short']],
   ] as const
-  for (const [what, wanted] of tables)
+  for (const [what, wanted, seen] of tables)
     test(`does what the interpreter does, whatever comes: ${what}`, () => {
       const random = new Random(7)
       const code = generated(wanted)!
@@ -75,10 +82,9 @@ describe('a decoder that was made as code', () => {
         const view = viewOf(anyAttributes(random))
         const expected = decoded(interpreted(wanted), view)
         assert.deepEqual(decoded(code, view), expected)
-        for (const seen of kindsOf(expected)) found.add(seen)
+        for (const kind of kindsOf(expected)) found.add(kind)
       }
-      assert.deepEqual([...found].sort(), what === 'all attributes' ? ALL_KINDS : [...found].sort())
-      assert.ok(found.has('count') && found.has('small') && found.has('error'))
+      assert.deepEqual([...found].sort(), seen)
     })
 
   for (const field of ['count', '$', 'constructor', '__proto__x'])
@@ -115,8 +121,6 @@ describe('a decoder that was made as code', () => {
     assert.equal(execFileSync(process.execPath, args, { encoding: 'utf8' }).trim(), 'true')
   })
 })
-
-const ALL_KINDS = ['broken nest', 'count', 'error', 'inner', 'list', 'small', 'too short', 'unknown type']
 
 /** What of a table has come. */
 function kindsOf(result: unknown): string[] {
