@@ -140,7 +140,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
 enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
-enum { ARGUMENTS = 8, QUEUE = 256 * 1024, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
+enum { ARGUMENTS = 8, PART = 256 * 1024, PARTS = 8, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
 
 /* A socket and its handle. */
 struct slot {
@@ -176,6 +176,12 @@ struct reader {
 /* Stands before each datagram in a subscription's queue; or for a loss, with no length. */
 struct record { uint32_t length, sender; int32_t nsid; };
 
+/* What JavaScript fetches at once. */
+struct part {
+  size_t length;
+  uint8_t bytes[PART];
+};
+
 /* A socket in multicast groups, with a thread that queues what it hears until JavaScript fetches it. */
 struct subscription {
   struct subscription *next; /* of the environment's */
@@ -186,8 +192,8 @@ struct subscription {
   pthread_mutex_t lock; /* over what follows */
   int is_told;          /* JavaScript is called and has not fetched yet */
   int is_full, has_lost, leaves;
-  size_t length; /* of the queue */
-  uint8_t queue[QUEUE];
+  struct part *parts;
+  unsigned taken, filling; /* the part to be fetched next, and the one that the thread fills: maybe the same */
   uint8_t heard[EVENT_ROOM]; /* by the thread alone: a datagram on its way into the queue */
 };
 
@@ -763,15 +769,28 @@ static int64_t make_listener(struct job *job) {
   return error;
 }
 
-/* Under the lock, as all that touches the queue. */
-static void add_record(struct subscription *subscription, struct record record) {
-  uint8_t *end = subscription->queue + subscription->length;
-  memcpy(end, &record, sizeof record);
-  memcpy(end + sizeof record, subscription->heard, record.length);
-  subscription->length += sizeof record + ((record.length + 3) & ~(uint32_t)3);
+static void tell(struct subscription *subscription) {
   if (subscription->is_told) return;
   subscription->is_told = 1;
   napi_call_threadsafe_function(subscription->news, NULL, napi_tsfn_nonblocking);
+}
+
+/* Under the lock, as all that touches the parts. */
+static void add_record(struct subscription *subscription, struct record record) {
+  struct part *part = &subscription->parts[subscription->filling % PARTS];
+  uint8_t *end = part->bytes + part->length;
+  memcpy(end, &record, sizeof record);
+  memcpy(end + sizeof record, subscription->heard, record.length);
+  part->length += sizeof record + ((record.length + 3) & ~(uint32_t)3);
+  tell(subscription);
+}
+
+/* Whether there is room for a datagram and a loss: in the next part, where this one has none. */
+static int has_room(struct subscription *subscription) {
+  if (subscription->parts[subscription->filling % PARTS].length + EVENT_ROOM + 2 * sizeof(struct record) <= PART) return 1;
+  if (subscription->filling - subscription->taken == PARTS - 1) return 0;
+  subscription->parts[++subscription->filling % PARTS].length = 0;
+  return 1;
 }
 
 /* Takes one datagram. Without the lock: while the kernel works JavaScript may fetch what came before. */
@@ -799,7 +818,7 @@ static unsigned long drain(struct subscription *subscription) {
   struct record record;
   pthread_mutex_lock(&subscription->lock);
   while (!subscription->leaves && error != -EAGAIN) {
-    subscription->is_full = subscription->length + EVENT_ROOM + 2 * sizeof(struct record) > QUEUE;
+    subscription->is_full = !has_room(subscription);
     if (subscription->is_full && !subscription->has_lost) break;
     int keeps = !subscription->is_full;
     pthread_mutex_unlock(&subscription->lock);
@@ -841,6 +860,7 @@ static void end_subscription(void *data) {
   napi_release_threadsafe_function(subscription->news, napi_tsfn_abort);
   close(subscription->fd);
   close(subscription->wake);
+  free(subscription->parts);
   free(subscription);
 }
 
@@ -849,6 +869,9 @@ static int64_t begin_subscription(struct subscription *subscription, struct job 
   napi_value name;
   int64_t fd = subscription->fd = (int)in_netns(job);
   if (fd < 0) return fd;
+  subscription->parts = malloc(PARTS * sizeof *subscription->parts); /* its pages are taken as they are filled */
+  if (!subscription->parts) return -ENOMEM;
+  subscription->parts[0].length = 0;
   subscription->wake = eventfd(0, EFD_CLOEXEC);
   if (subscription->wake < 0) return failure();
   napi_create_string_utf8(job->env, "veth-nl", 7, &name);
@@ -870,6 +893,7 @@ static int64_t subscribe(struct job *job) {
   if (error) {
     if (subscription->wake >= 0) close(subscription->wake);
     if (subscription->fd >= 0) close(subscription->fd);
+    free(subscription->parts);
     free(subscription);
     return error;
   }
@@ -889,12 +913,15 @@ static struct subscription **find_subscription(struct job *job) {
 static int64_t fetch(struct job *job) {
   struct subscription *subscription = *find_subscription(job);
   if (!subscription) return -EBADF;
-  if (job->bytes.length < QUEUE) return -EINVAL;
+  if (job->bytes.length < PART) return -EINVAL;
   pthread_mutex_lock(&subscription->lock);
-  int64_t length = (int64_t)subscription->length;
-  memcpy(job->bytes.at, subscription->queue, subscription->length);
-  subscription->length = 0;
+  struct part *part = &subscription->parts[subscription->taken % PARTS];
+  int64_t length = (int64_t)part->length;
+  memcpy(job->bytes.at, part->bytes, part->length);
+  part->length = 0;
+  if (subscription->taken != subscription->filling) subscription->taken++;
   subscription->is_told = 0;
+  if (subscription->parts[subscription->taken % PARTS].length > 0) tell(subscription);
   if (subscription->is_full) ring(subscription->wake, 1);
   pthread_mutex_unlock(&subscription->lock);
   return length;

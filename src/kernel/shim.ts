@@ -119,7 +119,7 @@ export interface Shim {
 
   /**
    * A netlink socket as above that has joined multicast groups of its protocol, bound before it did; and a thread of the
-   * shim which takes what it hears, into 256 KiB of its own. The socket keeps its namespace alive until unsubscribe(), or
+   * shim which takes what it hears, into eight parts of 256 KiB of its own. The socket keeps its namespace alive until unsubscribe(), or
    * the end of this thread's JavaScript. These four have no form for the pool.
    *
    * @param receiveBuffer bytes that the kernel may queue besides, which it doubles for its own overhead (SO_RCVBUF);
@@ -140,11 +140,11 @@ export interface Shim {
   ): number
 
   /**
-   * Takes all that has been heard, in the kernel's order: three words (the length; the sender's port id, 0 for the
+   * Takes what has been heard, one part of it, in the kernel's order; if there is more, news is called again: three words (the length; the sender's port id, 0 for the
    * kernel; the id of the namespace it comes from, -1 for the socket's own) and a datagram, padded to a multiple of 4.
    *
    * A length of 0, and no datagram, says that something was lost there: ENOBUFS. Until the kernel's queue has been empty
-   * it does not say so again, so that was emptied before; where the 256 KiB were full the rest was thrown away.
+   * it does not say so again, so that was emptied before; where the thread's parts were full the rest was thrown away.
    *
    * @param buffer of at least 256 KiB.
    * @returns how many bytes. -9, EBADF: it has ended.

@@ -35,8 +35,8 @@ export interface Listener {
 /** The kernel doubles it, and counts some 4 KB for a link's event. */
 export const RECEIVE_BUFFER = 8 * 1024 * 1024
 
-/** What fetch() wants at least. */
-const QUEUE = 256 * 1024
+/** What fetch() wants at least: a part. */
+const PART = 256 * 1024
 /** Three words before each datagram. */
 const RECORD = 12
 const NO_NSID = -1
@@ -84,7 +84,7 @@ export class Subscription {
   /** Hands out what has come until now: at most 256 KiB, what else there is makes news again. */
   read(listener: Listener): void {
     if (!this.#isOpen) return
-    const buffer = spare ?? new Uint8Array(QUEUE)
+    const buffer = spare ?? new Uint8Array(PART)
     spare = null
     try {
       const length = this.#shim.fetch(this.#handle, buffer)

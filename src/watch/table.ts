@@ -29,6 +29,8 @@ export class Table<V, E> {
   readonly #told = new Map<string, V>()
   /** Keys of which the two may differ, and whether the object was gone meanwhile; those first that changed first. */
   readonly #pending = new Map<string, boolean>()
+  /** Those of them that come next, the last one first. A map that is begun anew for each passes over all it has lost. */
+  #next: string[] = []
   readonly #stale = new Set<string>([''])
   /** Those that can wait. */
   readonly #doubted = new Set<string>()
@@ -144,19 +146,33 @@ export class Table<V, E> {
 
   /** What the consumer does not know yet: one event, null when there is nothing. */
   take(): E | null {
-    for (const [key, wasGone] of this.#pending) {
-      const before = this.#told.get(key) ?? null
-      const after = this.#now.get(key) ?? null
-      const isReplaced = before !== null && after !== null && (wasGone || this.#isAnother(before, after))
-      const next = isReplaced ? null : after
-      const event = this.#describe(before, next)
-      if (isReplaced) this.#pending.set(key, false)
-      else this.#pending.delete(key)
-      if (next === null) this.#told.delete(key)
-      else if (event !== null) this.#told.set(key, next)
+    while (this.#pending.size > 0) {
+      if (this.#next.length === 0) this.#next = [...this.#pending.keys()].reverse()
+      const key = this.#next.pop()!
+      const wasGone = this.#pending.get(key)
+      if (wasGone === undefined) continue // it came and went meanwhile
+      const event = this.#tell(key, wasGone)
       if (event !== null) return event
     }
     return null
+  }
+
+  /** The difference between the two; what took another one's place is gone first, and added the next time. */
+  #tell(key: string, wasGone: boolean): E | null {
+    const before = this.#told.get(key) ?? null
+    const after = this.#now.get(key) ?? null
+    const isReplaced = before !== null && after !== null && (wasGone || this.#isAnother(before, after))
+    const next = isReplaced ? null : after
+    const event = this.#describe(before, next)
+    if (isReplaced) {
+      this.#pending.set(key, false)
+      this.#next.push(key)
+    } else {
+      this.#pending.delete(key)
+    }
+    if (next === null) this.#told.delete(key)
+    else if (event !== null) this.#told.set(key, next)
+    return event
   }
 
   #isListed(key: string): boolean {

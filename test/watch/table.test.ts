@@ -87,6 +87,24 @@ describe('a table', () => {
     ])
   })
 
+  test('tells of each once, in the order of their changes, while some come, go and change between two events', () => {
+    const { table, consumer } = listed('a:1', 'b:1', 'c:1')
+    for (const value of ['c:2', 'new:1', 'a:2', 'b:2']) table.put(keyOf(value), value)
+    assert.ok(consumer.take(table))
+    table.remove('new')
+    table.put('a', 'a:3')
+    table.put('c', 'c:3')
+    table.put('new', 'new:2')
+    consumer.takeAll(table)
+    assert.deepEqual(consumer.events.slice(3), [
+      { type: 'changed', old: 'c:1', value: 'c:2' },
+      { type: 'added', value: 'new:2' },
+      { type: 'changed', old: 'a:1', value: 'a:3' },
+      { type: 'changed', old: 'b:1', value: 'b:2' },
+      { type: 'changed', old: 'c:2', value: 'c:3' },
+    ])
+  })
+
   test('tells of another object with the same key as of another', () => {
     const { table, consumer } = listed('a:1')
     table.remove('a')
