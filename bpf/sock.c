@@ -89,6 +89,7 @@ int setsockopt(int, int, int, const void *, unsigned);
 long send(int, const void *, size_t, int), sendto(int, const void *, size_t, int, const void *, unsigned);
 long recv(int, void *, size_t, int), recvmsg(int, struct msghdr *, int);
 int poll(struct pollfd *, unsigned long, int), clock_gettime(int, struct timespec *);
+int ppoll(struct pollfd *, unsigned long, const struct timespec *, const void *);
 int sigfillset(sigset_t *), pthread_sigmask(int, const sigset_t *, sigset_t *);
 int pthread_create(pthread_t *, const void *, void *(*)(void *), void *), pthread_join(pthread_t, void **);
 int pthread_mutex_lock(pthread_mutex_t *), pthread_mutex_unlock(pthread_mutex_t *);
@@ -836,7 +837,12 @@ static unsigned long drain(struct subscription *subscription) {
   return count;
 }
 
+/*
+ * A burst is heard in pieces, as NICs moderate interrupts: else whoever makes it wakes this thread, and this thread
+ * JavaScript, for each message. One by itself is heard at once.
+ */
 static void *listen_for(void *argument) {
+  static const struct timespec moment = {0, 200 * 1000};
   struct subscription *subscription = argument;
   struct pollfd ready[] = {{subscription->wake, POLLIN, 0}, {subscription->fd, POLLIN, 0}};
   unsigned long count = 2;
@@ -845,6 +851,7 @@ static void *listen_for(void *argument) {
     poll(ready, count, -1);
     if (ready[0].revents) read(subscription->wake, &woken, sizeof woken);
     count = drain(subscription);
+    if (count == 2) ppoll(ready, 1, &moment, NULL);
   }
   return NULL;
 }
