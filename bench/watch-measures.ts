@@ -16,8 +16,8 @@ export interface Settings {
   readonly links: number
   /** By which the rate is measured while they are made. */
   readonly changes: number
-  /** By which it is when they wait: as many as ip has room for (net.core.rmem_max). */
-  readonly queued: number
+  /** By which it is when they wait, one number after the other: at most as many as ip has room for (net.core.rmem_max). */
+  readonly queued: readonly number[]
   /** Changes by which the latency is measured. */
   readonly samples: number
 }
@@ -93,8 +93,8 @@ export interface Rates {
 }
 
 /** Makes all changes while this thread does nothing else. */
-function changeAll({ queued, links }: Settings, first: number): void {
-  const words = [...process.execArgv, CHANGER, queued, first, links, 0].map(String)
+function changeAll(count: number, { links }: Settings, first: number): void {
+  const words = [...process.execArgv, CHANGER, count, first, links, 0].map(String)
   const { status } = spawnSync(process.execPath, words, {
     input: 'go\n',
     stdio: ['pipe', 'ignore', 'inherit'],
@@ -122,13 +122,17 @@ export async function measureOurs(settings: Settings, first: number): Promise<Ra
   changes.begin()
   const begun = changes.begun()
   const live = await allTold(count)
-  const liveRate = perSecond(live.events, (await begun)[0]!, live.end)
-  collectGarbage()
-  changeAll(settings, first)
-  const letGo = process.hrtime.bigint()
-  const queued = await allTold(settings.queued)
+  const liveRate = new Rate().add(live.events, (await begun)[0]!, live.end).perSecond
+  const waited = new Rate()
+  for (const of of settings.queued) {
+    collectGarbage()
+    changeAll(of, settings, first)
+    const letGo = process.hrtime.bigint()
+    const { events, end } = await allTold(of)
+    waited.add(events, letGo, end)
+  }
   await watch.return?.()
-  return { live: liveRate, queued: perSecond(queued.events, letGo, queued.end) }
+  return { live: liveRate, queued: waited.perSecond }
 }
 
 export async function measureIp(settings: Settings, first: number, folder: string): Promise<Rates> {
@@ -160,20 +164,32 @@ export async function measureIp(settings: Settings, first: number, folder: strin
   changes.begin()
   const begun = await changes.begun()
   const live = await allWritten(settings.changes)
-  ip.kill('SIGSTOP')
-  changeAll(settings, first)
-  const letGo = process.hrtime.bigint()
-  ip.kill('SIGCONT')
-  const queued = await allWritten(settings.queued)
+  const waited = new Rate()
+  for (const of of settings.queued) {
+    ip.kill('SIGSTOP')
+    changeAll(of, settings, first)
+    const letGo = process.hrtime.bigint()
+    ip.kill('SIGCONT')
+    const { events, end } = await allWritten(of)
+    waited.add(events, letGo, end)
+  }
   ip.kill()
   await ended
   closeSync(output)
-  return {
-    live: perSecond(live.events, begun[0]!, live.end),
-    queued: perSecond(queued.events, letGo, queued.end),
-  }
+  return { live: new Rate().add(live.events, begun[0]!, live.end).perSecond, queued: waited.perSecond }
 }
 
-function perSecond(events: number, begin: bigint, end: bigint): number {
-  return events / (Number(end - begin) / 1e9)
+class Rate {
+  #events = 0
+  #nanoseconds = 0n
+
+  add(events: number, begin: bigint, end: bigint): this {
+    this.#events += events
+    this.#nanoseconds += end - begin
+    return this
+  }
+
+  get perSecond(): number {
+    return this.#events / (Number(this.#nanoseconds) / 1e9)
+  }
 }

@@ -8,15 +8,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createVethPair, listLinks } from '../src/sync.ts'
-import { bound } from './bounds.ts'
+import { type Bound, bound } from './bounds.ts'
 import { progressOf } from './progress.ts'
 import { machine } from './report.ts'
 import { roundsLine } from './rounds-line.ts'
 import { type Spread, spread } from './spread.ts'
 import { measureIp, measureLatency, measureOurs, PAUSE, type Rates, type Settings } from './watch-measures.ts'
 
-const FULL: Settings = { rounds: 9, links: 500, changes: 20_000, queued: 2000, samples: 1000 }
-const QUICK: Settings = { rounds: 1, links: 20, changes: 400, queued: 100, samples: 20 }
+// The numbers that wait end in different MTUs: a link that is in the end as it was is no event where it is heard late.
+const FULL: Settings = { rounds: 9, links: 500, changes: 20_000, queued: [2000, 1500, 2000], samples: 1000 }
+const QUICK: Settings = { rounds: 1, links: 20, changes: 400, queued: [100, 80], samples: 20 }
 const INSIDE = 'VETH_NL_BENCH_WATCH_INSIDE'
 
 async function measure(settings: Settings) {
@@ -53,12 +54,13 @@ async function main(): Promise<void> {
   const taken = await measure(settings)
   const bounds = [
     bound('from the change to the event, median', 'ms', taken.latency.median, 1),
-    bound('the rate of ip -o monitor link, by ours', 'x', taken.queued.ratio.median, 1),
+    bound('the rate of ip -o monitor link, by ours: as they are made', 'x', taken.live.ratio.median, 1),
+    bound('the same: of those that wait', 'x', taken.queued.ratio.median, 1),
   ]
   if (json) {
     const report = {
       schema: 'veth-nl/bench-watch',
-      version: 1,
+      version: 2,
       machine: machine(),
       ...settings,
       ...taken,
@@ -66,7 +68,7 @@ async function main(): Promise<void> {
     }
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   } else {
-    process.stdout.write(text(settings, taken))
+    process.stdout.write(text(settings, taken, bounds))
   }
   if (!quick && bounds.some(({ pass }) => !pass)) process.exitCode = 1
 }
@@ -74,6 +76,7 @@ async function main(): Promise<void> {
 function text(
   { links, changes, queued, rounds, samples }: Settings,
   taken: Awaited<ReturnType<typeof measure>>,
+  bounds: readonly Bound[],
 ): string {
   const { kernel, node, cpu, cpus } = machine()
   const { latency } = taken
@@ -87,11 +90,15 @@ function text(
     `median ${ms(latency.median)}, least ${ms(latency.min)}, 99 of 100 under ${ms(latency.p99)}, longest ${ms(latency.max)}`,
     '',
     `changes of ${links} links by another process, ${rounds} rounds: events a second, min – max`,
-    rate(`${queued} that wait: ip -o monitor link > file`, taken.queued.ip),
+    rate(`${queued.join(', ')} that wait: ip -o monitor link > file`, taken.queued.ip),
     rate('watchLinks()', taken.queued.ours),
     rate(`${changes} as they are made: ip -o monitor link > file`, taken.live.ip),
     rate('watchLinks()', taken.live.ours),
-    `ip by ours, of neighbours: ${ms(taken.queued.ratio.median)} waiting, ${ms(taken.live.ratio.median)} live`,
+    '',
+    ...bounds.map(
+      ({ what, value, unit, most, pass }) =>
+        `${what.padEnd(66)} ${ms(value)} ${unit}  at most ${most} ${unit}  ${pass ? 'pass' : 'FAIL'}`,
+    ),
     '',
   ].join('\n')
 }
