@@ -101,7 +101,7 @@ export class PromiseKernel implements AsyncKernel {
           done => {
             const { bytes, datagrams } = this.#buffer
             begin(
-              this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT), done),
+              this.#shim.exchange(slot(), request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT), done),
               done,
             )
           },

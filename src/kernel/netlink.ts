@@ -8,7 +8,8 @@ import type { Socket, Sockets } from './sockets.ts'
 
 /** One crossing into the shim: send the request, if any, and receive what is there. */
 export interface Exchange {
-  readonly slot: number
+  /** Asked for when its turn has come: a socket that waits long for it would be closed for being idle. @throws SystemError */
+  slot(): number
   readonly request: Uint8Array | null
 }
 
@@ -90,16 +91,24 @@ function* untilFinished(
   buffer: ReceiveBuffer,
   timeout: number,
 ): Generator<Exchange, boolean, number> {
-  let socket: Socket = sockets.take(question.netns, question.protocol)
+  let choose = () => sockets.take(question.netns, question.protocol)
+  let socket = null as Socket | null
+  const slot = () => {
+    socket ??= choose()
+    return socket.slot
+  }
   let request: Uint8Array | null = question.bytes
   let waited = 0
   let reopened = 0
   try {
     while (!conversation.finished) {
-      const count: number = yield { slot: socket.slot, request }
-      if (count === -EBADF && request !== null && reopened++ < ATTEMPTS) {
+      const count: number = yield { slot, request }
+      if (count === -EBADF && request !== null) {
         // The shim closed it for having been idle; nothing has been sent yet.
-        socket = sockets.open(question.netns, question.protocol)
+        if (reopened++ === ATTEMPTS)
+          throw new SystemError(count, 'sendmsg', 'each time its socket was closed before it was sent')
+        choose = () => sockets.open(question.netns, question.protocol)
+        socket = null
         continue
       }
       if (count === -EBADF || count === -ENOBUFS) return lost(question, count)
@@ -117,10 +126,10 @@ function* untilFinished(
         return lost(question, -ENOBUFS)
       }
     }
-    sockets.giveBack(socket)
+    if (socket !== null) sockets.giveBack(socket)
     return true
   } finally {
-    if (!conversation.finished) sockets.drop(socket)
+    if (!conversation.finished && socket !== null) sockets.drop(socket)
   }
 }
 

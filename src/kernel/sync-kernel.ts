@@ -80,15 +80,20 @@ export class SyncKernel implements Kernel {
   #netlink(question: NetlinkAsk, timeout: number): Answers['netlink'] {
     return this.#receiving(buffer => {
       const conversation = converse(question, this.#sockets, buffer, timeout)
-      let step = conversation.next()
-      while (step.done !== true) {
-        const { slot, request } = step.value
-        const { bytes, datagrams } = buffer
-        step = conversation.next(
-          this.#shim.exchange(slot, request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT)),
-        )
+      try {
+        let step = conversation.next()
+        while (step.done !== true) {
+          const { slot, request } = step.value
+          const { bytes, datagrams } = buffer
+          step = conversation.next(
+            this.#shim.exchange(slot(), request, bytes, datagrams, Math.min(timeout, LONGEST_WAIT)),
+          )
+        }
+        return step.value
+      } catch (error) {
+        conversation.return({ interrupted: true }) // where there was no socket: closes what it had opened
+        throw error
       }
-      return step.value
     })
   }
 

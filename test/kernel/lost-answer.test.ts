@@ -70,6 +70,11 @@ describe('a socket that was closed for being idle', () => {
     assert.deepEqual(shim.calls, ['open 1', 'send 1', 'send 1', 'open 2', 'send 2'])
   })
 
+  testBoth('again and again makes a change fail, which has not been made', async script => {
+    const { perform } = script(...Array<number>(20).fill(EBADF))
+    await assert.rejects(perform(change()), { code: 'EBADF', message: /closed before it was sent/ })
+  })
+
   testBoth('before all of a dump was read makes the dump begin anew', async script => {
     const { perform } = script([datagram(part(1))], EBADF, [datagram(part(1), part(2), done())])
     assert.deepEqual(await perform(dumpAll()), [1, 2])

@@ -16,7 +16,8 @@ describe('the promise kernel', () => {
   test('lets another request in between the exchanges of a dump, on another socket', async () => {
     const { shim, perform } = scriptedPromises([datagram(part(1))], [datagram(reply(5))], [datagram(done())])
     assert.deepEqual(await Promise.all([perform(dumpAll()), perform(getOne())]), [[1], 5])
-    assert.deepEqual(shim.calls, ['open 1', 'open 2', 'send 1', 'send 2', 'read 1'])
+    // Who waits for its turn has no socket: it would be closed for being idle, where the turn takes long.
+    assert.deepEqual(shim.calls, ['open 1', 'send 1', 'open 2', 'send 2', 'read 1'])
   })
 
   test('uses a socket again when its conversation is over', async () => {
