@@ -1,8 +1,27 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { describe } from 'node:test'
+import { NETLINK_ROUTE } from '../../src/wire/netlink.ts'
+import { OWN_NETNS } from '../../src/wire/netns.ts'
+import type { Failed, Operation } from '../../src/wire/operation.ts'
 import { ack, change, datagram, done, dumpAll, getOne, part, reply } from './messages.ts'
 import { EBADF, EINTR, ENOBUFS, ETIMEDOUT, testBoth } from './scripted.ts'
 
+/** A change with a descriptor of a namespace in it. */
+function* carrying(): Operation<void> {
+  const answer = (yield { ...QUESTION, descriptors: [[16, OWN_NETNS]] }) as Failed
+  throw answer.failed
+}
+const QUESTION = {
+  kind: 'netlink',
+  netns: OWN_NETNS,
+  protocol: NETLINK_ROUTE,
+  bytes: new Uint8Array(20),
+  writes: true,
+  each() {},
+} as const
+
+const EMFILE = -24
 const LONG = 4 << 20
 const tooLong = { ...datagram(part(1), part(2)), claims: LONG }
 
@@ -91,6 +110,17 @@ describe('a socket that was closed for being idle', () => {
 })
 
 describe('any other error of the socket', () => {
+  testBoth(
+    'that is not to be had leaves no descriptor behind that the message was to carry',
+    async script => {
+      const { perform, shim } = script()
+      shim.openSocket = () => EMFILE
+      const before = readdirSync('/proc/self/fd').length
+      await assert.rejects(perform(carrying()), { code: 'EMFILE' })
+      assert.equal(readdirSync('/proc/self/fd').length, before)
+    },
+  )
+
   testBoth('fails the request, and the socket is not used again', async script => {
     const { perform, shim } = script(EINTR, [datagram(reply(5))])
     await assert.rejects(perform(getOne()), { name: 'SystemError', code: 'EINTR', syscall: 'sendmsg' })
