@@ -11,7 +11,7 @@ import type { Device } from '../../src/index.ts'
 import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
-import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
+import { EXTENSION, LOADER, needsNoKernel, often } from '../tools/this-run.ts'
 
 const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
 const FRAMES = often(10_000, 500)
@@ -116,7 +116,7 @@ describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }
     }
   })
 
-  it('refuses what it cannot do, before it begins', () => {
+  it('refuses what it cannot do, before it begins', { skip: needsNoKernel }, () => {
     for (const words of [
       ['--only', 'quick'],
       ['--nic', 'eth1'],

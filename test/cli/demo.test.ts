@@ -7,7 +7,7 @@ import { listLinks } from '../../src/sync.ts'
 import { testUnprivileged } from '../api/again.ts'
 import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
-import { EXTENSION, LOADER } from '../tools/this-run.ts'
+import { EXTENSION, LOADER, needsNoKernel } from '../tools/this-run.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
 const demo = [...LOADER, `src/cli/demo${EXTENSION}`]
@@ -42,7 +42,7 @@ describe('npm run demo', { skip: needsRoot || needsLiveFrames }, () => {
     assert.equal(generic.delivered, generic.sent)
   })
 
-  it('tells people the same in words', () => {
+  it('tells people the same in words', { skip: needsNoKernel }, () => {
     const { status, stdout } = run()
     assert.equal(status, 0)
     assert.match(stdout, /eth0 in netns of\s+descriptor \d+ has no NAPI/)

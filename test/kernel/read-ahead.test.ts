@@ -6,6 +6,7 @@ import * as promises from '../../src/index.ts'
 import { shimFile } from '../../src/kernel/shim.ts'
 import { createVethPair, device, forEachLink, listLinks, type NetnsHandle } from '../../src/sync.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { often } from '../tools/this-run.ts'
 
 const root = { skip: needsRoot }
 
@@ -69,12 +70,13 @@ test('one that is given up in the middle is in nobody’s way', root, t => {
 
 test('one given up on the pool takes nothing from the one that is read then', root, async t => {
   const { netns, names } = crowd(t)
-  for (let round = 0; round < 60; round++) {
+  const rounds = often(60, 12)
+  for (let round = 0; round < rounds; round++) {
     const controller = new AbortController()
     const visited: string[] = []
     const given = promises.forEachLink(({ name }) => visited.push(name), { netns, signal: controller.signal })
     const givenUp = assert.rejects(given, /enough/)
-    while (visited.length < 12 * (round % 60)) await new Promise(resolve => setImmediate(resolve))
+    while (visited.length < (720 / rounds) * round) await new Promise(resolve => setImmediate(resolve))
     controller.abort(new Error('enough'))
     assert.deepEqual(namesOf(netns), names, `round ${round}`)
     await givenUp
@@ -98,10 +100,10 @@ test('a worker thread may end while it is read ahead', root, async t => {
       const first = shim.exchange(handle, request, buffer, datagrams, 1000)
       for (let i = 0; i < round % 4; i++) shim.exchange(handle, null, buffer, datagrams, 0)
       shim.closeSocket(handle)
-      if (round === 20) parentPort.postMessage(first)
+      if (round === workerData.rounds) parentPort.postMessage(first)
     }`
-  const workerData = { file: shimFile(process.arch), netns: netns.fd }
-  for (let i = 0; i < 5; i++) {
+  const workerData = { file: shimFile(process.arch), netns: netns.fd, rounds: often(20, 4) }
+  for (let i = 0; i < often(5, 2); i++) {
     const worker = new Worker(source, { eval: true, workerData })
     const first = await new Promise((resolve, reject) => {
       worker.once('message', resolve)

@@ -14,7 +14,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { compile, isCheckout, kernelTests, layOver } from './checkout.ts'
+import { bundle, compile, isCheckout, kernelTests, layOver } from './checkout.ts'
 import { kernelsPage } from './docs.ts'
 import { HOST, MACHINES, machineOf, testsFor } from './machines.ts'
 import { isGood, type KernelResult } from './outcomes.ts'
@@ -114,6 +114,7 @@ async function runTests(): Promise<KernelResult[]> {
   if (meant.length === 0) stop(`no test file of ${checkout} is meant`)
   const [compiled, runner] = [join(folder, 'compiled'), join(folder, 'runner')]
   compile(checkout, compiled)
+  bundle(checkout, meant, compiled)
   compile(ROOT, runner)
   return onEach(kernel => {
     const machine = machines.get(kernel)

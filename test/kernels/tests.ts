@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { layOver } from './checkout.ts'
 import { type Capability, count, type KernelResult, type Outcome, OutcomeLines } from './outcomes.ts'
 import { follow, type Machine, runInVm } from './vm.ts'
@@ -19,6 +19,8 @@ export interface TestRun {
   readonly limit: number
   /** Whether to try what the kernel can do besides. */
   readonly capabilities: boolean
+  /** Whether errors tell lines of the TypeScript, which an emulated Node takes long to learn. */
+  readonly sourceMaps?: boolean
   readonly say: (line: string) => void
 }
 
@@ -34,7 +36,7 @@ async function testsInVm(machine: Machine, run: TestRun): Promise<KernelResult> 
 # Before Linux 5.11 programs and maps count against it, and what was let go of is uncounted late.
 ulimit -l unlimited
 export VETH_NL_EMULATED=1 CI='${process.env.CI ?? ''}'
-node --enable-source-maps --test --test-concurrency=1 ${reporter} ${files.join(' ')}
+node ${run.sourceMaps ? '--enable-source-maps ' : ''}--test --test-concurrency=1 ${reporter} ${files.join(' ')}
 status=$?
 ${run.capabilities ? `node ${TRIALS}.js >/run/job/${CAPABILITIES}` : ''}
 exit $status
@@ -56,7 +58,7 @@ export async function testsInVmAgain(machine: Machine, run: TestRun): Promise<Ke
   const failed = new Set(
     first.tests.filter(({ outcome }) => outcome === 'failed').map(({ file }) => sourceOf(file)),
   )
-  const files = run.files.filter(file => failed.has(file) || importsOne(run, file, failed))
+  const files = run.files.filter(file => failed.has(file))
   if (first.failure !== null || files.length === 0 || files.some(file => NEVER_AGAIN.test(file))) return first
   run.say(`${first.release}: once more: ${files.join(', ')}`)
   const second = await testsInVm(machine, {
@@ -64,20 +66,11 @@ export async function testsInVmAgain(machine: Machine, run: TestRun): Promise<Ke
     files,
     folder: `${run.folder}-again`,
     capabilities: false,
+    sourceMaps: true,
   })
-  const kept = first.tests.filter(
-    ({ file }) => !files.includes(sourceOf(file)) && !failed.has(sourceOf(file)),
-  )
+  const kept = first.tests.filter(({ file }) => !failed.has(sourceOf(file)))
   const { failure } = second
   return { ...first, seconds: first.seconds + second.seconds, failure, tests: [...kept, ...second.tests] }
-}
-
-/** A test that another file makes (test/api/again.ts) is reported as that file's. */
-function importsOne({ checkout, files }: TestRun, file: string, failed: ReadonlySet<string>): boolean {
-  const makers = [...failed].filter(one => !files.includes(one))
-  if (makers.length === 0) return false
-  const source = readFileSync(join(checkout, file), 'utf8')
-  return makers.some(maker => source.includes(`/${basename(maker)}'`))
 }
 
 /** What an outcome calls foo.js was compiled from foo.ts. */
