@@ -22,6 +22,7 @@ import { LITTLE_ENDIAN } from '../../src/wire/netlink.ts'
 import type { Answer, Ask } from '../../src/wire/operation.ts'
 import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
 const root = { skip: needsRoot }
 const EPERM = -1
@@ -158,13 +159,13 @@ test('killed in the middle it leaves nothing', root, async t => {
   const [T, P] = deliveringPair(t)
   const links = () => listLinks({ netns: T.netns }).map(({ name, mtu, xdp }) => [name, mtu, xdp?.mode])
   const before = links()
-  const index = new URL('../../src/index.ts', import.meta.url)
+  const index = new URL(`../../src/index${EXTENSION}`, import.meta.url)
   const code = `
     const { device } = await import(${JSON.stringify(index)})
     const T = device('T', { netns: '/proc/${process.pid}/fd/${ownFd(T)}' })
     for (;;) console.log((await T.probeRedirect({ by: 'veth', frames: 100000 })).delivered)`
   const received = () => P.getLink().stats!.rxPackets
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', code], {
     stdio: 'inherit',
   })
   const deadline = performance.now() + 60_000
