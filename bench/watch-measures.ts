@@ -1,5 +1,5 @@
 /** How soon and how fast watchLinks() and `ip -o monitor link` tell what another process does. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,19 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { LinkEvent } from '../src/index.ts'
 import { listLinks } from '../src/sync.ts'
-import { collectGarbage } from './collect.ts'
 import { promises } from './published.ts'
-
-export interface Settings {
-  readonly rounds: number
-  readonly links: number
-  /** By which the rate is measured while they are made. */
-  readonly changes: number
-  /** By which it is when they wait, one number after the other: at most as many as ip has room for (net.core.rmem_max). */
-  readonly queued: readonly number[]
-  /** Changes by which the latency is measured. */
-  readonly samples: number
-}
 
 /** Bytes: room for all changes of a round. */
 const ROOM = 256 * 1024 * 1024
@@ -28,8 +16,14 @@ const ROOM = 256 * 1024 * 1024
 export const PAUSE = 4
 const CHANGER = fileURLToPath(new URL('./change-links.ts', import.meta.url))
 
-/** Changes by another process, all begun at a known time. */
-class Changes {
+/** Links of consecutive indexes. */
+export interface Links {
+  readonly first: number
+  readonly count: number
+}
+
+/** Another process, which changes them. */
+export class Changer {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
 
@@ -38,158 +32,197 @@ class Changes {
     this.#lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   }
 
-  /** Ready to begin. */
-  static async prepare(changes: number, first: number, links: number, pause: number): Promise<Changes> {
-    const words = [CHANGER, changes, first, links, pause].map(String)
-    const child = spawn(process.execPath, [...process.execArgv, ...words])
+  static async start(links: Links): Promise<Changer> {
+    const child = spawn(process.execPath, wordsFor(links))
     child.stderr.pipe(process.stderr)
-    const prepared = new Changes(child)
-    await prepared.#lines.next()
-    return prepared
+    const changer = new Changer(child)
+    await changer.#lines.next()
+    return changer
   }
 
-  begin(): void {
-    this.#child.stdin.end('go\n')
+  /** When each began, in nanoseconds, as soon as all are made. */
+  async make(changes: number, pause = 0): Promise<bigint[]> {
+    this.#child.stdin.write(`${changes} ${pause}\n`)
+    const line = await this.#lines.next()
+    if (line.done) throw new Error('the process that changes links has ended')
+    return line.value.split(' ').map(BigInt)
   }
 
-  /** When each began, in nanoseconds. */
-  async begun(): Promise<bigint[]> {
-    const times: bigint[] = []
-    for (let line = await this.#lines.next(); !line.done; line = await this.#lines.next())
-      times.push(BigInt(line.value))
-    return times
+  end(): void {
+    this.#child.stdin.end()
   }
 }
 
-/** Milliseconds from before a change until its event is there, in another process. Two that became one event are none. */
-export async function measureLatency({ samples }: Settings, first: number): Promise<number[]> {
-  const watch = promises.watchLinks()
-  const changes = await Changes.prepare(samples, first, 1, PAUSE)
-  const told: { mtu: number; at: bigint }[] = []
-  for (let left = listLinks().length; left > 0; left--) await watch.next()
-  changes.begin()
-  const begun = changes.begun()
-  while (told.at(-1)?.mtu !== mtuOf(samples - 1, 1) || told.length < samples / 2) {
-    const event = (await watch.next()).value as LinkEvent
-    if (event.type === 'changed') told.push({ mtu: event.link.mtu, at: process.hrtime.bigint() })
-  }
-  await watch.return?.()
-  const latency: number[] = []
-  for (const [i, time] of (await begun).entries()) {
-    if (told[0]?.mtu === mtuOf(i, 1)) latency.push(Number(told.shift()!.at - time) / 1e6)
-  }
-  return latency
+function wordsFor({ first, count }: Links): string[] {
+  return [...process.execArgv, CHANGER, String(first), String(count)]
 }
 
 /** As change-links.ts has them. */
-function mtuOf(change: number, links: number): number {
-  return 1000 + (Math.floor(change / links) % 400)
-}
-
-/** Events, or lines, per second: while the changes are made, or of those that wait when it is let go on. */
-export interface Rates {
-  readonly live: number
-  readonly queued: number
+function mtuOf(change: number, { count }: Links): number {
+  return 1000 + (Math.floor(change / count) % 400)
 }
 
 /** Makes all changes while this thread does nothing else. */
-function changeAll(count: number, { links }: Settings, first: number): void {
-  const words = [...process.execArgv, CHANGER, count, first, links, 0].map(String)
-  const { status } = spawnSync(process.execPath, words, {
-    input: 'go\n',
+function makeMeanwhile(changes: number, links: Links): void {
+  const { status } = spawnSync(process.execPath, wordsFor(links), {
+    input: `${changes} 0\n`,
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   if (status !== 0) throw new Error(`the changes ended with status ${status}`)
 }
 
-export async function measureOurs(settings: Settings, first: number): Promise<Rates> {
-  const { changes: count, links } = settings
-  const watch = promises.watchLinks({ receiveBuffer: ROOM })
-  const changes = await Changes.prepare(count, first, links, 0)
-  for (let left = listLinks().length; left > 0; left--) await watch.next()
-  const allTold = async (of: number) => {
-    const last = mtuOf(of - 1, links)
-    const waiting = new Set(Array.from({ length: links }, (_, i) => first + i))
+/** How many events, or lines, there were, and when the last one came, in nanoseconds. */
+interface Told {
+  readonly events: number
+  readonly end: bigint
+}
+
+/** Who is told. */
+interface Listener {
+  /** When all is told that comes of so many changes. `made`: when they are; who would be in its way by looking looks then. */
+  told(changes: number, made?: Promise<unknown>): Promise<Told>
+  /** Makes them, and lets it hear nothing until they are made. */
+  deaf(make: () => void): void
+  end(): Promise<void>
+}
+
+/** Ours. No garbage is collected by force: with it V8 throws away the code that it has made, and begins anew. */
+export class Watching implements Listener {
+  readonly #watch = promises.watchLinks({ receiveBuffer: ROOM })
+  readonly #links: Links
+
+  private constructor(links: Links) {
+    this.#links = links
+  }
+
+  static async start(links: Links): Promise<Watching> {
+    const watching = new Watching(links)
+    for (let left = listLinks().length; left > 0; left--) await watching.next()
+    return watching
+  }
+
+  async next(): Promise<LinkEvent> {
+    return (await this.#watch.next()).value as LinkEvent
+  }
+
+  async told(changes: number): Promise<Told> {
+    const last = mtuOf(changes - 1, this.#links)
+    const waiting = new Set(Array.from({ length: this.#links.count }, (_, i) => this.#links.first + i))
     let events = 0
     while (waiting.size > 0) {
-      const event = (await watch.next()).value as LinkEvent
+      const event = await this.next()
       if (event.type === 'resync') throw new Error(`${event.losses} losses: give it more room`)
       events++
       if (event.link.mtu === last) waiting.delete(event.link.index)
     }
     return { events, end: process.hrtime.bigint() }
   }
-  changes.begin()
-  const begun = changes.begun()
-  const live = await allTold(count)
-  const liveRate = new Rate().add(live.events, (await begun)[0]!, live.end).perSecond
-  const waited = new Rate()
-  for (const of of settings.queued) {
-    collectGarbage()
-    changeAll(of, settings, first)
-    const letGo = process.hrtime.bigint()
-    const { events, end } = await allTold(of)
-    waited.add(events, letGo, end)
+
+  deaf(make: () => void): void {
+    make()
   }
-  await watch.return?.()
-  return { live: liveRate, queued: waited.perSecond }
+
+  async end(): Promise<void> {
+    await this.#watch.return?.()
+  }
 }
 
-export async function measureIp(settings: Settings, first: number, folder: string): Promise<Rates> {
-  const file = join(folder, 'ip')
-  const output = openSync(file, 'w')
-  // It does not outlive this process.
-  const words = ['--pdeathsig', 'KILL', 'ip', '-rcvbuf', String(ROOM), '-o', 'monitor', 'link']
-  const ip = spawn('setpriv', words, {
-    stdio: ['ignore', output, 'inherit'],
-  })
-  const ended = once(ip, 'exit')
-  const changes = await Changes.prepare(settings.changes, first, settings.links, 0)
-  await sleep(100)
-  let had = 0
-  /** When all was written: the file has not grown for a while. What counts is when it grew last. */
-  const allWritten = async (of: number) => {
+/** `ip -o monitor link` with its output in a file. */
+export class IpMonitor implements Listener {
+  readonly #ip: ChildProcess
+  readonly #file: string
+  readonly #output: number
+  #had = 0
+
+  private constructor(file: string) {
+    this.#file = file
+    this.#output = openSync(file, 'w')
+    // It does not outlive this process.
+    const words = ['--pdeathsig', 'KILL', 'ip', '-rcvbuf', String(ROOM), '-o', 'monitor', 'link']
+    this.#ip = spawn('setpriv', words, { stdio: ['ignore', this.#output, 'inherit'] })
+  }
+
+  static async start(folder: string): Promise<IpMonitor> {
+    const monitor = new IpMonitor(join(folder, 'ip'))
+    await sleep(100)
+    return monitor
+  }
+
+  /** The file has not grown for a while. What counts is when it grew last. */
+  async told(changes: number, made?: Promise<unknown>): Promise<Told> {
+    await made
     let [size, end] = [-1, 0n]
     for (let still = 0; still < 100; still++, await sleep(1)) {
-      const now = statSync(file).size
+      const now = statSync(this.#file).size
       if (now === size) continue
       ;[size, end, still] = [now, process.hrtime.bigint(), 0]
     }
-    const lines = readFileSync(file, 'latin1').split('\n').length - 1
-    const events = lines - had
-    had = lines
-    if (events < of) throw new Error(`ip monitor has ${events} lines of ${of} changes`)
+    const lines = readFileSync(this.#file, 'latin1').split('\n').length - 1
+    const events = lines - this.#had
+    this.#had = lines
+    if (events < changes) throw new Error(`ip monitor has ${events} lines of ${changes} changes`)
     return { events, end }
   }
-  changes.begin()
-  const begun = await changes.begun()
-  const live = await allWritten(settings.changes)
-  const waited = new Rate()
-  for (const of of settings.queued) {
-    ip.kill('SIGSTOP')
-    changeAll(of, settings, first)
-    const letGo = process.hrtime.bigint()
-    ip.kill('SIGCONT')
-    const { events, end } = await allWritten(of)
-    waited.add(events, letGo, end)
+
+  deaf(make: () => void): void {
+    this.#ip.kill('SIGSTOP')
+    make()
+    this.#ip.kill('SIGCONT')
   }
-  ip.kill()
-  await ended
-  closeSync(output)
-  return { live: new Rate().add(live.events, begun[0]!, live.end).perSecond, queued: waited.perSecond }
+
+  async end(): Promise<void> {
+    const ended = once(this.#ip, 'exit')
+    this.#ip.kill()
+    await ended
+    closeSync(this.#output)
+  }
 }
 
-class Rate {
-  #events = 0
-  #nanoseconds = 0n
-
-  add(events: number, begin: bigint, end: bigint): this {
-    this.#events += events
-    this.#nanoseconds += end - begin
-    return this
+/** Milliseconds from before a change until its event is there, of so many changes. Two that became one event are none. */
+export async function latency(changes: number, links: Links): Promise<number[]> {
+  const one = { ...links, count: 1 }
+  const [watching, changer] = [await Watching.start(links), await Changer.start(one)]
+  const begun = changer.make(changes, PAUSE)
+  const told: { mtu: number; at: bigint }[] = []
+  while (told.at(-1)?.mtu !== mtuOf(changes - 1, one) || told.length < changes / 2) {
+    const event = await watching.next()
+    if (event.type === 'changed') told.push({ mtu: event.link.mtu, at: process.hrtime.bigint() })
   }
-
-  get perSecond(): number {
-    return this.#events / (Number(this.#nanoseconds) / 1e9)
+  await watching.end()
+  const milliseconds: number[] = []
+  for (const [i, time] of (await begun).entries()) {
+    if (told[0]?.mtu === mtuOf(i, one)) milliseconds.push(Number(told.shift()!.at - time) / 1e6)
   }
+  changer.end()
+  return milliseconds
+}
+
+/** Events a second while changes are made, from the first one on. */
+export async function liveRate(listener: Listener, changer: Changer, changes: number): Promise<number> {
+  const made = changer.make(changes)
+  const { events, end } = await listener.told(changes, made)
+  await listener.end()
+  return events / seconds((await made)[0]!, end)
+}
+
+/** Events a second of those that wait when the listener is let go on, one number after the other. */
+export async function queuedRate(
+  listener: Listener,
+  links: Links,
+  numbers: readonly number[],
+): Promise<number> {
+  let [events, time] = [0, 0]
+  for (const changes of numbers) {
+    listener.deaf(() => makeMeanwhile(changes, links))
+    const letGo = process.hrtime.bigint()
+    const told = await listener.told(changes)
+    events += told.events
+    time += seconds(letGo, told.end)
+  }
+  await listener.end()
+  return events / time
+}
+
+function seconds(from: bigint, to: bigint): number {
+  return Number(to - from) / 1e9
 }

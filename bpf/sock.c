@@ -141,7 +141,7 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
 enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
-enum { ARGUMENTS = 8, PART = 256 * 1024, PARTS = 8, EVENT_ROOM = 64 * 1024, MANY = 3, HELD_WORDS = 1024 };
+enum { ARGUMENTS = 8, PART = 256 * 1024, PARTS = 8, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
 
 /* A socket and its handle. */
 struct slot {
@@ -814,7 +814,7 @@ static int64_t hear(struct subscription *subscription, struct record *record) {
  * the kernel's own queue fills; none at the end. Any error is a loss; there the kernel keeps silent about further ones
  * until its queue has been empty (netlink_rcv_wake()). So that is emptied first, of what does not fit too.
  */
-static unsigned long drain(struct subscription *subscription, unsigned *heard) {
+static unsigned long drain(struct subscription *subscription) {
   int64_t error = 0;
   struct record record;
   pthread_mutex_lock(&subscription->lock);
@@ -824,7 +824,6 @@ static unsigned long drain(struct subscription *subscription, unsigned *heard) {
     int keeps = !subscription->is_full;
     pthread_mutex_unlock(&subscription->lock);
     error = hear(subscription, &record);
-    if (error == 0) ++*heard;
     pthread_mutex_lock(&subscription->lock);
     if (error == 0 && keeps) add_record(subscription, record);
     if (error && error != -EAGAIN && error != -EINTR) subscription->has_lost = 1;
@@ -840,10 +839,10 @@ static unsigned long drain(struct subscription *subscription, unsigned *heard) {
 
 /*
  * A burst is heard in pieces, as NICs moderate interrupts: else whoever makes it wakes this thread, and this thread
- * JavaScript, for each message. One by itself is heard at once; while many come they may wait for a millisecond.
+ * JavaScript, for each message. One by itself is heard at once.
  */
 static void *listen_for(void *argument) {
-  static const struct timespec moment = {0, 200 * 1000}, millisecond = {0, 1000 * 1000};
+  static const struct timespec moment = {0, 200 * 1000};
   struct subscription *subscription = argument;
   struct pollfd ready[] = {{subscription->wake, POLLIN, 0}, {subscription->fd, POLLIN, 0}};
   unsigned long count = 2;
@@ -851,9 +850,8 @@ static void *listen_for(void *argument) {
     uint64_t woken;
     poll(ready, count, -1);
     if (ready[0].revents) read(subscription->wake, &woken, sizeof woken);
-    unsigned heard = 0;
-    count = drain(subscription, &heard);
-    if (count == 2) ppoll(ready, 1, heard < MANY ? &moment : &millisecond, NULL);
+    count = drain(subscription);
+    if (count == 2) ppoll(ready, 1, &moment, NULL);
   }
   return NULL;
 }
