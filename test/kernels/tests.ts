@@ -68,7 +68,7 @@ export async function testsInVmAgain(machine: Machine, run: TestRun): Promise<Ke
     capabilities: false,
     sourceMaps: true,
   })
-  const kept = first.tests.filter(({ file }) => !failed.has(sourceOf(file)))
+  const kept = first.tests.filter(({ file }) => !files.includes(sourceOf(file)))
   const { failure } = second
   return { ...first, seconds: first.seconds + second.seconds, failure, tests: [...kept, ...second.tests] }
 }
