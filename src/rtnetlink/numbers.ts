@@ -75,9 +75,22 @@ export const IFLA = {
 
 export const IFLA_INFO = { KIND: 1, DATA: 2, XSTATS: 3, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const
 
-/** Of a bridge (IFLA_INFO_DATA) and of its ports (IFLA_INFO_SLAVE_DATA): what runs on by itself. */
-export const IFLA_BR = { HELLO_TIMER: 16, TCN_TIMER: 17, TOPOLOGY_CHANGE_TIMER: 18, GC_TIMER: 19 } as const
-export const IFLA_BRPORT = { MESSAGE_AGE_TIMER: 21, FORWARD_DELAY_TIMER: 22, HOLD_TIMER: 23 } as const
+/** Of a bridge (IFLA_INFO_DATA) and of its ports (IFLA_INFO_SLAVE_DATA): timers, and what it counts of frames. */
+export const IFLA_BR = {
+  HELLO_TIMER: 16,
+  TCN_TIMER: 17,
+  TOPOLOGY_CHANGE_TIMER: 18,
+  GC_TIMER: 19,
+  MCAST_QUERIER_STATE: 47,
+  FDB_N_LEARNED: 48,
+} as const
+export const IFLA_BRPORT = {
+  MESSAGE_AGE_TIMER: 21,
+  FORWARD_DELAY_TIMER: 22,
+  HOLD_TIMER: 23,
+  MCAST_EHT_HOSTS_CNT: 38,
+  MCAST_N_GROUPS: 41,
+} as const
 
 /** Multicast groups. Source: enum rtnetlink_groups, include/uapi/linux/rtnetlink.h. */
 export const RTNLGRP = { LINK: 1, NSID: 28 } as const

@@ -78,39 +78,42 @@ function hasSameXdp(before: XdpState | null, after: XdpState | null): boolean {
   )
 }
 
-/** Timers in the data of a kind of link, which go on by themselves: like counters they are no difference. */
-const TIMERS: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BR) }
-const TIMERS_IN_PORT: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BRPORT) }
+/**
+ * What goes on by itself in the data of a kind of link, timers and numbers of what was learned from frames: like counters it
+ * is no difference, and no message tells of it (br_fdb_update(), br_multicast_port_ngroups_inc()).
+ */
+const RUNNING: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BR) }
+const RUNNING_IN_PORT: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BRPORT) }
 
 function hasSameInfo(before: LinkInfo | null, after: LinkInfo | null): boolean {
   if (before === null || after === null) return before === after
   return (
     before.kind === after.kind &&
     before.slaveKind === after.slaveKind &&
-    isSameBut(TIMERS[after.kind], before.data, after.data) &&
-    isSameBut(TIMERS_IN_PORT[after.slaveKind], before.slaveData, after.slaveData) &&
+    isSameBut(RUNNING[after.kind], before.data, after.data) &&
+    isSameBut(RUNNING_IN_PORT[after.slaveKind], before.slaveData, after.slaveData) &&
     isSame(before.unknown, after.unknown)
   )
 }
 
 function isSameBut(
-  timers: readonly number[] = [],
+  running: readonly number[] = [],
   before: Uint8Array | null,
   after: Uint8Array | null,
 ): boolean {
   if (before === null || after === null) return before === after
-  return isSame(attributesBut(timers, before), attributesBut(timers, after))
+  return isSame(attributesBut(running, before), attributesBut(running, after))
 }
 
 /** The attributes in some data but those of these numbers. */
-function attributesBut(timers: readonly number[], data: Uint8Array): UnknownAttribute[] {
+function attributesBut(running: readonly number[], data: Uint8Array): UnknownAttribute[] {
   const view = new DataView(data.buffer, data.byteOffset, data.length)
   if (!wellFormed(view, 0, data.length)) return [{ type: 0, bytes: data }]
   const found: UnknownAttribute[] = []
   for (let at = 0; at + NLA_HDRLEN <= data.length; ) {
     const size = view.getUint16(at, LITTLE_ENDIAN)
     const type = view.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK
-    if (!timers.includes(type)) found.push({ type, bytes: data.subarray(at + NLA_HDRLEN, at + size) })
+    if (!running.includes(type)) found.push({ type, bytes: data.subarray(at + NLA_HDRLEN, at + size) })
     at += align4(size)
   }
   return found

@@ -38,15 +38,15 @@ describe('what is different in a link', () => {
     assert.deepEqual(fields.toSorted(), ['altNames', 'mtu', 'name'])
   })
 
-  test("a bridge's timers are not, nor those of its ports, but all else is", () => {
+  test('what runs on in a bridge and its ports is not, but all else is', () => {
     const bridge = (type: number, value: number) => withInfo({ kind: 'bridge', data: attribute(type, value) })
     const port = (type: number, value: number) =>
       withInfo({ kind: 'veth', slaveKind: 'bridge', slaveData: attribute(type, value) })
-    for (const timer of Object.values(IFLA_BR)) {
-      assert.deepEqual(changedLinkFields(bridge(timer, 1), bridge(timer, 2)), [])
+    for (const running of Object.values(IFLA_BR)) {
+      assert.deepEqual(changedLinkFields(bridge(running, 1), bridge(running, 2)), [])
     }
-    for (const timer of Object.values(IFLA_BRPORT)) {
-      assert.deepEqual(changedLinkFields(port(timer, 1), port(timer, 2)), [])
+    for (const running of Object.values(IFLA_BRPORT)) {
+      assert.deepEqual(changedLinkFields(port(running, 1), port(running, 2)), [])
     }
     assert.deepEqual(changedLinkFields(bridge(1, 1), bridge(1, 2)), ['linkinfo'])
     assert.deepEqual(changedLinkFields(port(1, 1), port(1, 2)), ['linkinfo'])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createVethPair, device, type LinkEvent, watchLinks } from '../../src/index.ts'
+import { loadShim } from '../../src/kernel/shim.ts'
 import { newLink } from '../../src/rtnetlink/link-operations.ts'
 import { createNetns, listLinks, type NetnsHandle } from '../../src/sync.ts'
 import { changedLinkFields } from '../../src/watch/link-difference.ts'
@@ -11,6 +12,8 @@ import { ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { Follower } from './follow.ts'
 
+/** This process's own namespace, for the shim. */
+const OWN = -1
 const ip = (...words: string[]) => execFileSync('ip', ['link', 'set', 'dev', ...words], { stdio: 'pipe' })
 
 testInPrivate('what there is comes first, then what becomes of it', async t => {
@@ -78,6 +81,11 @@ testInPrivate("what a bridge says of its ports is no device's end, and is told a
     await inStep()
   }
   assert.ok(kinds().includes('bridge'))
+  // From a frame the bridge learns an address, and counts it (IFLA_BR_FDB_N_LEARNED, Linux 6.7): no message tells of that.
+  const sender = listLinks().find(({ name }) => name === 'b')!.index
+  const frame = Uint8Array.from({ length: 60 }, (_, i) => (i < 6 ? 0xff : i === 6 ? 2 : i))
+  assert.equal(loadShim().sendFrames(OWN, sender, frame, 1), 1)
+  await inStep()
   ip('a', 'nomaster')
   await watch.until('no port', () => !kinds().includes('bridge'))
   await inStep()
