@@ -25,7 +25,7 @@ import {
   Watching,
 } from './watch-measures.ts'
 
-export interface Settings {
+interface Settings {
   /** Of changes as they are made; of those that wait there are a quarter as many. */
   readonly rounds: number
   readonly links: number

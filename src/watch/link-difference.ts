@@ -80,7 +80,7 @@ function hasSameXdp(before: XdpState | null, after: XdpState | null): boolean {
 
 /**
  * What goes on by itself in the data of a kind of link, timers and numbers of what was learned from frames: like counters it
- * is no difference, and no message tells of it (br_fdb_update(), br_multicast_port_ngroups_inc()).
+ * is no difference, and no message about the link tells of it (fdb_create(), br_multicast_port_ngroups_inc()).
  */
 const RUNNING: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BR) }
 const RUNNING_IN_PORT: Readonly<Record<string, readonly number[]>> = { bridge: Object.values(IFLA_BRPORT) }

@@ -1,13 +1,14 @@
 /**
  * Runs the tests that a kernel decides on Debian's kernels, in virtual machines, and on the running one:
  *
- *   npm run test:kernels -- [--kernel 6.1]… [--files part]… [--jobs N] [--cpus N] [--limit S] [--out DIR] [--docs] [--keep]
+ *   npm run test:kernels -- [--kernel 6.1]… [--emulated] [--files part]… [--jobs N] [--cpus N] [--limit S] [--out DIR] [--docs]
+ *     [--keep]
  *
- * A kernel is named by the beginning of its release, 'host' is the running one. Its machine has two NICs of virtio's, back to
- * back; 6.12/igb has two of Intel's instead, and runs only the tests of NICs. --files takes parts of the files' names, --cpus
- * how many a machine has, --limit seconds for each. --out writes what each test did as JSON, --docs rewrites
- * docs/kernels.md, --keep leaves the machines' files to be looked at. With --run COMMAND the machines run that instead, where
- * this was started, and what it prints and its exit status are passed on. `checkout` is the current directory.
+ * A kernel is named by the beginning of its release, 'host' is the running one; --emulated is all but that. A machine has two
+ * NICs of virtio's, back to back; 6.12/igb has two of Intel's instead, and runs only the tests of NICs. --files takes parts of
+ * the files' names, --cpus how many a machine has, --limit seconds for each. --out writes what each test did as JSON, --docs
+ * rewrites docs/kernels.md, --keep leaves the machines' files to be looked at. With --run COMMAND the machines run that
+ * instead, where this was started, and what it prints and its exit status are passed on. `checkout` is the current directory.
  * Exit status 1 where a test fails, 2 for wrong usage or what is missing.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -41,6 +42,7 @@ function commandLine() {
     const { values } = parseArgs({
       options: {
         kernel: { type: 'string', multiple: true },
+        emulated: { type: 'boolean', default: false },
         files: { type: 'string', multiple: true, default: [] },
         jobs: { type: 'string', default: '2' },
         cpus: { type: 'string', default: '2' },
@@ -54,7 +56,10 @@ function commandLine() {
     const [jobs, limit, cpus] = [values.jobs, values.limit, values.cpus].map(Number)
     if (!(jobs! > 0 && limit! > 0 && cpus! > 0))
       throw new TypeError('--jobs, --limit and --cpus take numbers')
-    const kernels = values.kernel ?? (values.run === undefined ? [HOST, ...MACHINES] : MACHINES)
+    const kernels =
+      values.kernel ?? (values.emulated || values.run !== undefined ? MACHINES : [HOST, ...MACHINES])
+    if (values.emulated && values.kernel !== undefined)
+      throw new TypeError('--emulated is all of them: it takes no --kernel')
     return { ...values, jobs: jobs!, limit: limit!, cpus: cpus!, kernels }
   } catch (error) {
     stop((error as Error).message)
