@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { descriptors } from '../tools/descriptors.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
 import { formsHere } from './forms.ts'
@@ -13,15 +13,7 @@ const IDLE = 2000
 /** What this process has open, once what is idle has been closed. */
 async function openDescriptors(): Promise<string[]> {
   await sleep(IDLE)
-  const open = []
-  for (const fd of readdirSync('/proc/self/fd')) {
-    try {
-      open.push(`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`)
-    } catch {
-      // that of the listing itself
-    }
-  }
-  return open
+  return descriptors()
 }
 
 /** The calls in turn; those that fail must not leave anything open either. */

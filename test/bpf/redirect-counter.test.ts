@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { BPF_CMD } from '../../src/bpf/command.ts'
@@ -20,6 +19,7 @@ import { runLiveFrames } from '../../src/bpf/test-run.ts'
 import { PromiseKernel } from '../../src/kernel/async-kernel.ts'
 import { run } from '../../src/kernel/kernel.ts'
 import type { Operation } from '../../src/wire/operation.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { FRAME, kernelHas, Lab, noLab, noLiveFrames, real } from './lab.ts'
 import { play } from './scripted.ts'
 
@@ -123,9 +123,9 @@ describe('live frames into a veth', { skip: noLiveFrames }, () => {
 describe('a devmap', { skip: noLab }, () => {
   test('for a device that is not there is refused, and leaves no descriptor', () => {
     const lab = new Lab()
-    const before = openDescriptors()
+    const before = descriptors()
     assert.throws(() => real(createRedirectDevmap(4711, lab.netns)), { code: 'EINVAL' })
-    assert.equal(openDescriptors(), before)
+    assert.deepEqual(openedSince(before), [])
     lab.close()
   })
 })
@@ -165,9 +165,9 @@ describe('the counter', () => {
       const lab = new Lab()
       const once = () => (devmap === null ? openAndClose() : withCounter(lab, openAndClose))
       real(once())
-      const before = openDescriptors()
+      const before = descriptors()
       real(once())
-      assert.equal(openDescriptors(), before)
+      assert.deepEqual(openedSince(before), [])
       lab.close()
     })
   }
@@ -227,8 +227,4 @@ function sendAndCount(lab: Lab): Operation<RedirectTally> {
 
 function* openAndClose(): Operation<void> {
   yield* closeRedirectCounter(yield* openRedirectCounter(null))
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { withDescriptor } from '../../src/bpf/descriptor.ts'
 import { loadProgram } from '../../src/bpf/program.ts'
@@ -13,6 +12,7 @@ import { run, runSync } from '../../src/kernel/kernel.ts'
 import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import { SystemError, UnsupportedError } from '../../src/wire/errors.ts'
 import { type Answer, type Ask, ask } from '../../src/wire/operation.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { often } from '../tools/this-run.ts'
 import { FRAME, Lab, noBpf, noKernelBtf, noLiveFrames, real } from './lab.ts'
 
@@ -70,10 +70,10 @@ describe('the map of a trace', { skip: noLiveFrames || noKernelBtf }, () => {
 describe('a trace', { skip: noBpf }, () => {
   test('leaves nothing open where it cannot be opened', () => {
     const kernel = without('tracefs')
-    const before = openDescriptors()
+    const before = descriptors()
     const open = openTrace({ delivered: false, netnsInode: null }, 'perf events', 8)
     assert.throws(() => runSync(open, kernel), { code: 'ENOENT' })
-    assert.equal(openDescriptors(), before)
+    assert.deepEqual(openedSince(before), [])
   })
 
   test('is by perf events where the kernel gives out no types', () => {
@@ -89,12 +89,12 @@ describe('a trace', { skip: noBpf }, () => {
   })
 
   test('that is closed is read no more', { skip: noKernelBtf }, () => {
-    const before = openDescriptors()
+    const before = descriptors()
     const trace = real(openTrace({ delivered: false, netnsInode: null }, 'raw tracepoints', 8))
     real(closeTrace(trace))
     real(closeTrace(trace))
     assert.throws(() => real(readTrace(trace)), /the trace is closed/)
-    assert.equal(openDescriptors(), before)
+    assert.deepEqual(openedSince(before), [])
   })
 })
 
@@ -163,8 +163,4 @@ function without(what: 'tracefs' | 'all', asked: string[] = []) {
       return what === 'all' && isTypes ? { failed: new SystemError(-2, 'bpf') } : kernel.answer(question)
     },
   }
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
 import { describe } from 'node:test'
 import { NETLINK_ROUTE } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import type { Failed, Operation } from '../../src/wire/operation.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { ack, change, datagram, done, dumpAll, getOne, part, reply } from './messages.ts'
 import { EBADF, EINTR, ENOBUFS, ETIMEDOUT, testBoth } from './scripted.ts'
 
@@ -115,9 +115,9 @@ describe('any other error of the socket', () => {
     async script => {
       const { perform, shim } = script()
       shim.openSocket = () => EMFILE
-      const before = readdirSync('/proc/self/fd').length
+      const before = descriptors()
       await assert.rejects(perform(carrying()), { code: 'EMFILE' })
-      assert.equal(readdirSync('/proc/self/fd').length, before)
+      assert.deepEqual(openedSince(before), [])
     },
   )
 

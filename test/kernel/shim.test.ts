@@ -22,6 +22,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { loadShim, shimFile } from '../../src/kernel/shim.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { EXTENSION, needsNoKernel, needsTime, often } from '../tools/this-run.ts'
 
 const shim = loadShim()
@@ -122,15 +123,7 @@ function inNewNetns(body: (netns: number) => void): void {
   }
 }
 
-const descriptors = (): string[] =>
-  readdirSync('/proc/self/fd').flatMap(fd => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      return []
-    }
-  })
-const sockets = () => descriptors().filter(link => link.startsWith('socket:'))
+const sockets = () => descriptors().filter(open => open.includes(' socket:'))
 const threads = () => readdirSync('/proc/self/task')
 const block = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
@@ -317,13 +310,13 @@ describe('sockets', () => {
 
   test('2,000 leave no descriptor behind', () => {
     const netns = process.getuid?.() === 0 ? shim.createNetns('') : OWN
-    const before = descriptors().length
+    const before = descriptors()
     for (let i = 0; i < 2000; i++) {
       const handle = openSocket(i % 2 ? netns : OWN)
       assert.equal(exchange(handle, GET_LO), 1)
       assert.equal(shim.closeSocket(handle), 0)
     }
-    assert.equal(descriptors().length, before)
+    assert.deepEqual(openedSince(before), [])
     if (netns !== OWN) closeSync(netns)
   })
 
@@ -564,7 +557,7 @@ describe('frames', () => {
     assert.equal(packets, 5)
     assert.equal(await new Promise(done => shim.sendFrames(netns, LO, FRAME, 3, done)), 3)
     assert.deepEqual(received(netns), [(bytes / 5) * 8, 8])
-    assert.deepEqual(descriptors(), before)
+    assert.deepEqual(openedSince(before), [])
     closeSync(netns)
   })
 
@@ -577,7 +570,7 @@ describe('frames', () => {
       assert.equal(shim.sendFrames(netns, LO, new Uint8Array(13), 1), EINVAL)
       assert.equal(shim.sendFrames(netns, LO, new Uint8Array(65536 + 19), 1), EMSGSIZE)
       assert.equal(shim.sendFrames(netns + 1000, LO, FRAME, 1), EBADF)
-      assert.deepEqual(descriptors(), before)
+      assert.deepEqual(openedSince(before), [])
       assert.deepEqual(received(netns), [0, 0])
     })
   })
@@ -608,7 +601,7 @@ test(
     } else {
       assert.ok(shim.openTracepoint(OWN, 1) < 0)
     }
-    assert.deepEqual(descriptors(), before)
+    assert.deepEqual(openedSince(before), [])
   },
 )
 
@@ -664,7 +657,7 @@ test('worker threads come and go, exchanges in flight', async () => {
     parentPort.postMessage(sync)
     setInterval(() => shim.openSocket(-1, 0), 1)`
   block(1000) // sockets that earlier tests left idle
-  const before = { descriptors: descriptors().length, sockets: sockets().length }
+  const before = descriptors()
   const rounds = often(15, 2)
   for (let i = 0; i < rounds; i++) {
     const workers = Array.from({ length: 4 }, (_, j) => {
@@ -676,7 +669,7 @@ test('worker threads come and go, exchanges in flight', async () => {
     await sleep(i)
     await Promise.all(workers.map(worker => worker.terminate()))
   }
-  assert.deepEqual({ descriptors: descriptors().length, sockets: sockets().length }, before)
+  assert.deepEqual(openedSince(before), [])
 })
 
 test('where the shim is missing, the error has the line that builds it', {

@@ -12,6 +12,7 @@ import { createNetns, createVethPair, device, listLinks, type NetnsHandle } from
 import { SystemError } from '../../src/wire/errors.ts'
 import { LITTLE_ENDIAN, NETLINK_ROUTE } from '../../src/wire/netlink.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { execIn, inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { EXTENSION, LOADER, needsTime, often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
@@ -21,7 +22,6 @@ const EINVAL = -22
 /** The kernel's least, some 2 KB: no two messages have room. */
 const TINY = 1
 
-const descriptors = () => readdirSync('/proc/self/fd').length
 const threads = () => readdirSync('/proc/self/task').length
 
 /** One of RTNLGRP_LINK, or that some were lost. */
@@ -186,7 +186,7 @@ describe('a subscription', { skip: needsRoot }, () => {
     assert.throws(() => openSubscription(wrong, () => {}), { code: 'EINVAL' })
     const nowhere = { ...wrong, netns: { path: '/none-such', inode: null } }
     assert.throws(() => openSubscription(nowhere, () => {}), SystemError)
-    assert.equal(descriptors(), before)
+    assert.deepEqual(openedSince(before), [])
   })
 
   test('that is closed twice, or read afterwards, does nothing', async () => {
@@ -224,7 +224,7 @@ describe('a subscription', { skip: needsRoot }, () => {
       const { subscription, heard } = listen(netns)
       change(netns, 10, 1500)
       await until(() => heard.length === 10)
-      const before = [descriptors(), threads()]
+      const before = [descriptors().length, threads()]
       const rounds = often(1000, 50)
       let rss = 0
       for (let i = 0; i < rounds; i++) {
@@ -236,7 +236,7 @@ describe('a subscription', { skip: needsRoot }, () => {
       }
       // Emulated it lasts so long that threads of the shim's and of libuv's own begin meanwhile.
       assert.ok(threads() - before[1]! <= often(0, 2), `${threads()}`)
-      assert.ok(descriptors() <= before[0]!) // idle sockets are closed meanwhile
+      assert.ok(descriptors().length <= before[0]!) // idle sockets are closed meanwhile
       assert.ok(process.memoryUsage().rss - rss < 32 * 1024 * 1024)
       subscription.close()
     }),
@@ -308,7 +308,7 @@ test('worker threads are terminated, subscriptions open and events on their way'
     parentPort.postMessage('ready')`
   const lo = device('lo', { netns })
   lo.setMtu(1400) // its socket, and the thread that closes idle ones, are there now
-  const before = [descriptors(), threads()]
+  const before = [descriptors().length, threads()]
   let changes = 0
   for (let round = 0; round < often(63, 3); round++) {
     // With eight subscriptions each: a thousand of them.
@@ -322,7 +322,7 @@ test('worker threads are terminated, subscriptions open and events on their way'
     assert.deepEqual(await Promise.all(ends), [1, 1])
   }
   assert.equal(threads(), before[1])
-  assert.ok(descriptors() <= before[0]!)
+  assert.ok(descriptors().length <= before[0]!)
 })
 
 test('wrong arguments are EINVAL, a handle that has ended is EBADF', () => {

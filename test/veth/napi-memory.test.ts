@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { setChannels } from '../../src/ethtool/channels.ts'
 import { setFeature } from '../../src/ethtool/features.ts'
@@ -18,6 +17,7 @@ import type { Answer, Ask } from '../../src/wire/operation.ts'
 import { blob, INT, info, PTR, STRUCT, stringSection } from '../bpf/btf-blob.ts'
 import { kernelHas, noBpf, noKernelBtf } from '../bpf/lab.ts'
 import { buffer, u32 } from '../bpf/scripted.ts'
+import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { vethIn } from '../tools/veth.ts'
@@ -181,11 +181,11 @@ describe("a veth's NAPI, out of the kernel's memory", { skip: without }, () => {
         },
       }
       runSync(readNapiFromMemory(own), spy)
-      const before = readdirSync('/proc/self/fd').length
+      const before = descriptors()
       commands.length = 0
       runSync(readNapiFromMemory(own), spy)
       assert(!commands.includes(15)) // BPF_OBJ_GET_INFO_BY_FD
-      assert.equal(readdirSync('/proc/self/fd').length, before)
+      assert.deepEqual(openedSince(before), [])
     }),
   )
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BPF_CMD } from '../../src/bpf/command.ts'
@@ -20,6 +19,7 @@ import type { DeviceRef } from '../../src/wire/device-ref.ts'
 import { SystemError } from '../../src/wire/errors.ts'
 import { LITTLE_ENDIAN } from '../../src/wire/netlink.ts'
 import type { Answer, Ask } from '../../src/wire/operation.ts'
+import { descriptors } from '../tools/descriptors.ts'
 import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
@@ -49,14 +49,7 @@ function deliveringPair(t: TestContext): [Device, Device] {
 
 /** All but sockets, which are closed when they have been idle. */
 function openDescriptors(): string[] {
-  return readdirSync('/proc/self/fd').flatMap(fd => {
-    try {
-      const to = readlinkSync(`/proc/self/fd/${fd}`)
-      return to.startsWith('socket:') ? [] : [`${fd} ${to}`]
-    } catch {
-      return [] // that of the listing itself
-    }
-  })
+  return descriptors().filter(open => !open.includes(' socket:'))
 }
 
 for (const options of WAYS) {
