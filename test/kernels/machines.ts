@@ -1,7 +1,7 @@
 import { bootOf } from './initramfs.ts'
 import type { NicKind } from './nics.ts'
 import type { Packages } from './packages.ts'
-import { isSound, OWN_QEMU, type Qemu, SOUND, unpackedQemu } from './qemu.ts'
+import { isNewEnough, OLDEST, OWN_QEMU, type Qemu, unpackedQemu } from './qemu.ts'
 import { SERIES } from './series.ts'
 import type { Machine } from './vm.ts'
 
@@ -21,18 +21,18 @@ export function machineOf(name: string, cpus: number, packages: Packages, cache:
     throw new Error(`a machine is called like 6.12 or 6.12/igb, not ${name}`)
   const { release, debs } = packages.get(series)
   const called = kind === 'virtio' ? release : `${release} ${kind}`
-  return { name: called, boot: bootOf(cache, release, debs), nics: kind, qemu: soundQemu(packages), cpus }
+  return { name: called, boot: bootOf(cache, release, debs), nics: kind, qemu: newQemu(packages), cpus }
 }
 
 function isNicKind(kind: string): kind is NicKind {
   return kind === 'virtio' || kind === 'igb'
 }
 
-function soundQemu(packages: Packages): Qemu {
-  const qemu = isSound(OWN_QEMU) ? OWN_QEMU : unpackedQemu(packages.qemu())
-  if (isSound(qemu)) return qemu
+function newQemu(packages: Packages): Qemu {
+  const qemu = isNewEnough(OWN_QEMU) ? OWN_QEMU : unpackedQemu(packages.qemu())
+  if (isNewEnough(qemu)) return qemu
   throw new Error(
-    `no QEMU here is of version ${SOUND.join('.')} or newer: neither this machine's nor ${qemu.command}`,
+    `no QEMU here is of version ${OLDEST.join('.')} or newer: neither this machine's nor ${qemu.command}`,
   )
 }
 

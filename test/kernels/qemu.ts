@@ -21,19 +21,15 @@ export function unpackedQemu(folder: string): Qemu {
   }
 }
 
-/**
- * Before 8.1 a processor may go on with what it translated of code that another one has just changed: on a machine of two,
- * the kernel then met an int3 of text_poke_bp() that nobody knew of any more, in bpf_dispatcher_xdp_func(), and panicked.
- * Seen with 7.2 within half a minute, where XDP programs come and go while others run. igb is there from 8.0 on.
- */
-export const SOUND = [8, 1] as const
+/** From which on there is igb. */
+export const OLDEST = [8, 0] as const
 
 /** Whether its version is at least that; it prints 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'. */
-export function isSound({ command, words, env }: Qemu): boolean {
+export function isNewEnough({ command, words, env }: Qemu): boolean {
   const asked = [...words, '--version']
   const { stdout } = spawnSync(command, asked, { encoding: 'utf8', env: { ...process.env, ...env } })
   const version = /version (\d+)\.(\d+)/.exec(stdout ?? '')
   if (version === null) return false
   const [major, minor] = [Number(version[1]), Number(version[2])]
-  return major > SOUND[0] || (major === SOUND[0] && minor >= SOUND[1])
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
 }
