@@ -26,6 +26,6 @@ testInPrivate('so they are where the kernel has no room for its messages', async
 testInPrivate('so are the pairs of all namespaces, which come and go', async t => {
   const seed = anySeed()
   t.diagnostic(`seed ${seed}`)
-  const { events, links } = await stormOfPairs(seed, often(100, 10), 10)
+  const { events, links } = await stormOfPairs(seed, often(100, 40), 10)
   assert.ok(events > links)
 })
