@@ -20,7 +20,8 @@ const LOOK_EVERY = 1000
 
 /**
  * The devices of namespaces. All are heard, and asked for, from this program's own namespace, by the ids that it has for
- * the others: so no socket is ever in another one, where it would keep that alive.
+ * the others: so no socket stays in another one, where it would keep that alive (LinkList opens one for a moment, where a
+ * namespace has no id yet for the one that a device of its leads to).
  */
 export class WatchedLinks implements Watched<LinkSeen, LinkEvent> {
   readonly again: Watched<LinkSeen, LinkEvent>['again']
@@ -57,7 +58,8 @@ export class WatchedLinks implements Watched<LinkSeen, LinkEvent> {
       if (id !== null) this.#hearId(table, type, id)
     } else {
       const place = places.find(nsid)
-      if (place !== null) hearLink(table, place, view, at, end, type)
+      const gone = place === null ? null : hearLink(table, place, view, at, end, type)
+      if (gone !== null) this.#asPeers.delete(gone)
     }
   }
 
@@ -69,6 +71,7 @@ export class WatchedLinks implements Watched<LinkSeen, LinkEvent> {
     if (type === RTM.DELNSID) {
       this.#places.forget(id)
       table.removePart(partOf(id))
+      for (const key of this.#asPeers) if (key.startsWith(partOf(id))) this.#asPeers.delete(key)
     }
     if (this.#places.wantsAll) table.ask(partOf(id))
   }
@@ -117,7 +120,7 @@ export class WatchedLinks implements Watched<LinkSeen, LinkEvent> {
 
 /**
  * A message has the state when it was made, and that may be in the midst of a change: each device that one is about is
- * asked for once more when it is quiet.
+ * asked for once more when it is quiet. Returns the key of one that is gone.
  */
 function hearLink(
   table: LinkTable,
@@ -126,22 +129,25 @@ function hearLink(
   at: number,
   end: number,
   type: number,
-): void {
+): string | null {
   const said = notification(view, at, end, type)
   if (said === null) {
     table.askLater(place.part)
-    return
+    return null
   }
   const key = place.key(said.says === 'is' ? said.link.index : said.index)
   if (said.says === 'gone') {
     table.remove(key)
-  } else if (said.says === 'is') {
+    return key
+  }
+  if (said.says === 'is') {
     table.put(key, { place, link: said.link })
     if (isUnfinished(said.link)) table.ask(key)
     else table.askLater(key)
   } else if (table.get(key) !== undefined) {
     table.askLater(key)
   }
+  return null
 }
 
 /** null: it cannot be read. */

@@ -1,5 +1,5 @@
 import { listNetnsIds } from '../rtnetlink/netns-id.ts'
-import { idOf } from '../veth/netns-search.ts'
+import { findNetns, idOf } from '../veth/netns-search.ts'
 import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import type { LinkPlace } from './link-event.ts'
@@ -130,6 +130,7 @@ export class Places {
     if (!this.areElsewhere) return
     const ids = new Set(yield* listNetnsIds(OWN_NETNS))
     this.#roster.forgetAll()
+    for (const { idsThere } of this.all) idsThere.clear()
     if (this.wantsAll) {
       for (const held of ['by name', 'by process', 'by thread'] as const) yield* this.#roster.look(held)
       for (const id of this.#roster.ids) ids.add(id)
@@ -146,8 +147,12 @@ export class Places {
     if (!ids.has(netnsId)) return false
     const now = this.#roster.at(netnsId)
     if (now !== null) return netns === null || netns.inode === now.inode
-    const id = netns === null ? null : yield* idOf(OWN_NETNS, netns)
-    return id === null || id === netnsId
+    if (netns === null) return true
+    const id = yield* idOf(OWN_NETNS, netns)
+    if (id !== null) return id === netnsId
+    // The way by which it was reached is gone, perhaps with it. Another one that has the id by now has a way of its own.
+    const other = yield* findNetns(OWN_NETNS, netnsId)
+    return other === null || other.inode === netns.inode
   }
 
   #add(netnsId: number | null, netns: Netns | null): Place {

@@ -72,7 +72,8 @@ export class Table<V, E> {
 
   /** A message told that the whole part is gone. */
   removePart(part: string): void {
-    for (const key of this.keys(part)) this.remove(key)
+    // The key of an object is the part that has nothing else: there is no need to look at all.
+    for (const key of this.get(part) === undefined ? this.keys(part) : [part]) this.remove(key)
     // What is being listed may yet bring objects that nobody has told of.
     if ([...this.#listed].some(listed => overlap(part, listed))) this.ask(part)
     else this.#stale.delete(part)
@@ -108,8 +109,9 @@ export class Table<V, E> {
     return this.#doubted.size > 0
   }
 
-  /** Some of what could wait waits no longer. */
+  /** Some of what could wait waits no longer; what comprises all the rest goes first. */
   askDoubted(most: number): void {
+    if (this.#doubted.has('')) this.ask('')
     let count = 0
     for (const part of this.#doubted) {
       if (count++ === most) return

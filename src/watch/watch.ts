@@ -35,11 +35,11 @@ export type Perform = <T>(operation: Operation<T>, limits: Limits) => Promise<T>
 /** Milliseconds before a list is asked for again that changed while it was read, five times in a row. */
 const PAUSE = 20
 
-/** Milliseconds without a message after which what was doubted is asked for, and how long that waits at most. */
+/** Milliseconds without a message after which what was doubted is asked for, and how much of it at once. */
 const QUIET = 2
-const LONGEST_DOUBT = 200
-/** How much of it is asked for at once. */
 const DOUBTED_AT_ONCE = 64
+/** So often it waits for that, or for something else to be listed; then it is asked for whatever comes. */
+const PATIENCE = 100
 
 /**
  * Live events, from the first next() on: what there is comes first, as added. It ends, and leaves nothing open, with
@@ -62,6 +62,8 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
   #waiting = 0
   #isListing = false
   #heard = 0
+  /** How often what is doubted has waited. */
+  #waits = 0
   #wake = () => {}
 
   constructor(watched: Watched<V, E>, perform: Perform, limits: Limits) {
@@ -101,7 +103,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       for (;;) {
         const event = this.#take()
         if (event !== null) yield event
-        else if (this.#watched.isOver?.() === true) return
+        else if (this.#isSettled && this.#watched.isOver?.() === true) return
         else await this.#news()
         this.#over.signal.throwIfAborted()
       }
@@ -134,6 +136,11 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     }, milliseconds)
     clock.unref()
     this.#over.signal.addEventListener('abort', () => clearInterval(clock))
+  }
+
+  /** Nothing is being listed, or is to be. */
+  get #isSettled(): boolean {
+    return !this.#isListing && !this.#table.isStale && !this.#table.isDoubted
   }
 
   #take(): E | null {
@@ -174,7 +181,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     this.#isListing = true
     try {
       while (this.#table.isStale || this.#table.isDoubted) {
-        if (!this.#table.isStale) await this.#quiet()
+        if (this.#table.isDoubted) await this.#askDoubted()
         await this.#listOnce()
         this.#wake()
       }
@@ -182,6 +189,7 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
       this.#end(error)
     }
     this.#isListing = false
+    this.#wake() // it may have been what the end waited for
   }
 
   async #listOnce(): Promise<void> {
@@ -195,16 +203,25 @@ export class Watch<V, E> implements AsyncIterableIterator<E, void, void> {
     }
   }
 
-  /** Until no message has come for a moment, or something else is to be listed. */
-  async #quiet(): Promise<void> {
-    for (let waited = 0, heard = -1; heard !== this.#heard && waited < LONGEST_DOUBT; waited += QUIET) {
+  /** Once no message has come for a moment; all of it once it has waited too often. Not where something else is to be listed. */
+  async #askDoubted(): Promise<void> {
+    for (
+      let heard = -1;
+      !this.#table.isStale && heard !== this.#heard && this.#waits < PATIENCE;
+      this.#waits++
+    ) {
       heard = this.#heard
       await this.#pause(QUIET)
       // Where this program was busy the time is up, and what came meanwhile is yet to be heard.
       await new Promise(resolve => setImmediate(resolve))
-      if (this.#table.isStale) return
     }
-    this.#table.askDoubted(DOUBTED_AT_ONCE)
+    const isOverdue = this.#waits >= PATIENCE
+    if (this.#table.isStale && !isOverdue) {
+      this.#waits++
+      return
+    }
+    this.#waits = 0
+    this.#table.askDoubted(isOverdue ? Number.POSITIVE_INFINITY : DOUBTED_AT_ONCE)
   }
 
   /** It does not keep the program alive. */

@@ -220,14 +220,20 @@ test('worker threads with watches are terminated, and leave nothing', { skip: ne
   const code = `
     const { parentPort, workerData } = require('node:worker_threads')
     import(workerData.loader).then(({ register }) => register?.()).then(() => import(workerData.library)).then(async library => {
+      const { netns, watches, count } = workerData
+      const begin = i => {
+        const name = watches[i % (watches.length + 1)]
+        return name === undefined ? library.watchVerdict(library.device('va', { netns })) : library[name]({ netns })
+      }
+      let begun = 0
       const watch = async i => {
-        const name = workerData.watches[i % workerData.watches.length]
-        for await (const event of library[name]({ netns: workerData.netns })) {
-          if (event.type === 'added' && ++first === workerData.count) parentPort.postMessage('ready')
+        let first = true
+        for await (const event of begin(i)) {
+          if (first && ++begun === count) parentPort.postMessage('ready')
+          first = false
         }
       }
-      let first = 0
-      for (let i = 0; i < workerData.count; i++) watch(i)
+      for (let i = 0; i < count; i++) watch(i)
     })`
   const path = join(import.meta.dirname, `../../src/index${EXTENSION}`)
   const loader = import.meta.resolve(LOADER.length > 0 ? 'tsx/esm/api' : 'node:path')

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createVethPair, device, type LinkEvent, watchLinks } from '../../src/index.ts'
 import { loadShim } from '../../src/kernel/shim.ts'
 import { newLink } from '../../src/rtnetlink/link-operations.ts'
+import { assignNetnsId, getNetnsId, listNetnsIds } from '../../src/rtnetlink/netns-id.ts'
+import * as sync from '../../src/sync.ts'
 import { createNetns, listLinks, type NetnsHandle } from '../../src/sync.ts'
 import { changedLinkFields } from '../../src/watch/link-difference.ts'
-import { OWN_NETNS } from '../../src/wire/netns.ts'
+import { Places } from '../../src/watch/places.ts'
+import { netnsFrom, OWN_NETNS } from '../../src/wire/netns.ts'
 import { testInPrivate, testUnprivileged } from '../api/again.ts'
 import { ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
-import { Follower } from './follow.ts'
+import { often } from '../tools/this-run.ts'
+import { Follower, waitUntil } from './follow.ts'
 
 /** This process's own namespace, for the shim. */
 const OWN = -1
@@ -127,6 +132,50 @@ testInPrivate(
     here.remove()
     await watch.until('the other lo', () => watch.table.size === 0 && watch.ended !== undefined)
     assert.equal(watch.ended, null)
+  },
+)
+
+testInPrivate('what changes while its namespace ends is told to be gone all the same', async t => {
+  for (let round = 0; round < often(60, 5); round++) {
+    const [here, there] = [createNetns(), createNetns()]
+    const watch = new Follower(t, { netns: [there] })
+    for (let i = 0; i < 4; i++)
+      await createVethPair({ name: `a${i}`, netns: there, peer: { name: `b${i}`, netns: here } })
+    await watch.until('all', () => watch.table.size === 5)
+    const ends = Array.from({ length: 4 }, (_, i) => sync.device(`a${i}`, { netns: there }))
+    for (const end of ends) end.setMtu(1400)
+    if (round % 2 === 0) await sleep(2)
+    there.remove()
+    await watch.until('the end', () => watch.ended !== undefined)
+    assert.deepEqual([watch.ended, [...watch.table.keys()]], [null, []], `round ${round}`)
+    here.remove()
+  }
+})
+
+testInPrivate(
+  'an id that was given anew while messages were lost is not taken for the same namespace',
+  async t => {
+    const watched = createNetns('watched')
+    const places = new Places([netnsFrom('watched')])
+    real(places.begin())
+    const [place] = places.all
+    real(places.reconsider())
+    assert.deepEqual(places.all, [place])
+
+    // A descriptor alone holds it: nothing else has the id.
+    const held = openSync('/run/netns/watched', 'r')
+    watched.remove()
+    real(places.reconsider())
+    assert.deepEqual(places.all, [place])
+
+    closeSync(held)
+    const other = createNetns('other')
+    t.after(() => other.remove())
+    await waitUntil('the id is free', () => !real(listNetnsIds(OWN_NETNS)).includes(place!.netnsId!))
+    real(assignNetnsId(OWN_NETNS, netnsFrom('other')))
+    assert.equal(real(getNetnsId(OWN_NETNS, netnsFrom('other'))), place!.netnsId)
+    real(places.reconsider())
+    assert.deepEqual(places.all, [])
   },
 )
 

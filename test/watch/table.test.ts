@@ -129,6 +129,15 @@ describe('a table', () => {
     assert.deepEqual([...consumer.known.values()], ['a:3'])
   })
 
+  test('after a loss lists all of itself first, however much else is doubted', () => {
+    const { table } = listed('a:1', 'b:1')
+    for (const part of ['a', 'b']) table.askLater(part)
+    table.lose()
+    table.askDoubted(1)
+    assert.deepEqual(table.beginListing(), [''])
+    assert.equal(table.isDoubted, false)
+  })
+
   test('lists a part of itself, while the rest goes on', () => {
     const { table, consumer } = listed('a1:1', 'a2:1', 'b1:1')
     table.ask('a')
