@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../wire/errors.ts'
+import { SystemError, UnsupportedError } from '../wire/errors.ts'
 import { type Operation, sheltered } from '../wire/operation.ts'
 import { closeDescriptor } from './descriptor.ts'
 import { isAboutKernelTypes } from './kernel-layout.ts'
@@ -79,10 +79,33 @@ function* attach(
   try {
     return { form: 'raw tracepoints', programs: yield* attachRaw(maps, selection) }
   } catch (error) {
-    if (by !== null || !isAboutKernelTypes(error)) throw error
-    if (selection.netnsInode !== null)
-      throw new UnsupportedError('BTF, by which a trace tells namespaces', '5.4')
+    if (by !== null) throw error
+    if (isAboutKernelTypes(error)) return yield* withoutTypes(maps, selection)
+    if (error instanceof SystemError && selection.netnsInode === null)
+      return yield* withoutRaw(error, maps, selection)
+    throw error
+  }
+}
+
+function* withoutTypes(
+  maps: TraceMaps,
+  selection: TraceSelection,
+): Operation<Pick<Trace, 'form' | 'programs'>> {
+  if (selection.netnsInode !== null)
+    throw new UnsupportedError('BTF, by which a trace tells namespaces', '5.4')
+  return { form: 'perf events', programs: yield* attachPerf(maps, selection) }
+}
+
+/** A kernel that is locked down, say, lets no program read its memory. Where nothing helps, what failed first is told. */
+function* withoutRaw(
+  refused: SystemError,
+  maps: TraceMaps,
+  selection: TraceSelection,
+): Operation<Pick<Trace, 'form' | 'programs'>> {
+  try {
     return { form: 'perf events', programs: yield* attachPerf(maps, selection) }
+  } catch (error) {
+    throw error instanceof SystemError ? refused : error
   }
 }
 

@@ -1,6 +1,12 @@
 import { getLinkState } from '../rtnetlink/link-operations.ts'
 import type { DeviceRef, IndexRef } from '../wire/device-ref.ts'
-import { SystemError, TimeoutError } from '../wire/errors.ts'
+import {
+  DecodeError,
+  InterruptedDumpError,
+  SystemError,
+  TimeoutError,
+  UnsupportedError,
+} from '../wire/errors.ts'
 import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { explainRedirect } from './explain.ts'
@@ -46,16 +52,20 @@ export interface Failing {
 }
 
 export function* findCause(failing: Failing): Operation<Cause> {
-  try {
-    const verdict = yield* explainRedirect(failing.target, yield* wayOf(failing))
-    const isVeth = verdict.checks.some(({ name, value }) => name === 'kind' && value === 'veth')
-    const peer = isVeth ? yield* peerOf(failing.target) : null
-    return { verdict, peer, unknown: null, assumedNetns: null }
-  } catch (error) {
-    // A device or namespace that is gone, say. What was counted is told all the same.
-    if (error instanceof SystemError || error instanceof TimeoutError) return unknown(error.message)
-    throw error
-  }
+  const verdict = yield* explainRedirect(failing.target, yield* wayOf(failing))
+  const isVeth = verdict.checks.some(({ name, value }) => name === 'kind' && value === 'veth')
+  const peer = isVeth ? yield* peerOf(failing.target) : null
+  return { verdict, peer, unknown: null, assumedNetns: null }
+}
+
+/**
+ * Whether it is about the system: a device or namespace that is gone, say, or no descriptor left. An aborted signal's reason
+ * is not.
+ */
+export function isAboutTheSystem(error: unknown): error is Error {
+  return [SystemError, TimeoutError, PeerError, InterruptedDumpError, DecodeError, UnsupportedError].some(
+    kind => error instanceof kind,
+  )
 }
 
 export function unknown(why: string): Cause {

@@ -5,7 +5,7 @@ import type { Netns } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
 import { findNetnsByDevices } from './netns-by-devices.ts'
 import { NetnsByInode } from './netns-by-inode.ts'
-import { type Cause, findCause, unknown } from './trace-cause.ts'
+import { type Cause, findCause, isAboutTheSystem, unknown } from './trace-cause.ts'
 
 /** A device at one end of a redirect. */
 export interface TracedDevice {
@@ -126,8 +126,16 @@ function* tracedRedirect(
 
 function* tracedDevice(end: TracedEnd | null, namespaces: NetnsByInode): Operation<TracedDevice | null> {
   if (end === null) return null
-  const netns = end.netnsInode === null ? null : yield* namespaces.find(end.netnsInode)
-  return { ...end, netns }
+  return { ...end, netns: end.netnsInode === null ? null : yield* findOrNull(end.netnsInode, namespaces) }
+}
+
+function* findOrNull(inode: number, namespaces: NetnsByInode): Operation<Netns | null> {
+  try {
+    return yield* namespaces.find(inode)
+  } catch (error) {
+    if (isAboutTheSystem(error)) return null
+    throw error
+  }
 }
 
 /** Found once for all the frames that came to a device in the same way. */
@@ -141,12 +149,25 @@ function* causeOf(
   const key = [to.netnsInode, to.index, place, code, from?.netnsInode, from?.index].join()
   const known = causes.get(key)
   if (known !== undefined) return known
-  const cause =
-    to.netnsInode === null
-      ? yield* causeByIndexes(place, code, from, to)
-      : yield* causeInNetns(place, code, from, to)
+  const cause = yield* causeOrWhyNot(place, code, from, to)
   causes.set(key, cause)
   return cause
+}
+
+/** What was counted is told, whatever else cannot be: the kernel's map is empty by now. */
+function* causeOrWhyNot(
+  place: TracePlace,
+  code: string | null,
+  from: TracedDevice | null,
+  to: TracedDevice,
+): Operation<Cause> {
+  try {
+    if (to.netnsInode === null) return yield* causeByIndexes(place, code, from, to)
+    return yield* causeInNetns(place, code, from, to)
+  } catch (error) {
+    if (isAboutTheSystem(error)) return unknown(error.message)
+    throw error
+  }
 }
 
 function* causeInNetns(

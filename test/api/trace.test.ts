@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { closeTrace } from '../../src/bpf/trace.ts'
 import * as promises from '../../src/index.ts'
+import { runSync } from '../../src/kernel/kernel.ts'
+import { SyncKernel } from '../../src/kernel/sync-kernel.ts'
 import * as sync from '../../src/sync.ts'
+import { openRedirectTrace, readRedirectTrace } from '../../src/veth/trace-redirects.ts'
+import { SystemError } from '../../src/wire/errors.ts'
+import type { Answer, Ask } from '../../src/wire/operation.ts'
 import { noKernelBtf } from '../bpf/lab.ts'
 import { bpfDescriptors } from '../tools/descriptors.ts'
 import { needsRoot } from '../tools/netns.ts'
+import { real } from '../tools/real.ts'
 import { often } from '../tools/this-run.ts'
 import { testWithTracefs } from '../tools/tracefs.ts'
 import { Counted, nextIndex, type Scene, sceneIn, send } from '../veth/traced.ts'
@@ -204,6 +211,33 @@ testWithTracefs(
     assert.equal((await causeOf()).verdict?.code, 'EINVAL')
   },
 )
+
+test('what was counted is told, also where nothing else can be found out', { skip }, t => {
+  const scene = failing(t)
+  const { inode } = scene.host
+  const trace = real(openRedirectTrace({ netns: scene.host, delivered: false, by: null }))
+  t.after(() => real(closeTrace(trace)))
+  const kernel = new SyncKernel()
+  /** No descriptor is to be had: for a socket, or to look at a namespace. */
+  const exhausted = {
+    answer(question: Ask): Answer {
+      const isBpf = ['bpf', 'memory', 'wait', 'shelter', 'close'].includes(question.kind)
+      return isBpf ? kernel.answer(question, {}) : { failed: new SystemError(-24, question.kind) }
+    },
+  }
+  send(scene, FRAMES)
+  const told: sync.TracedRedirect[] = []
+  const refused = () => told.reduce((sum, redirect) => sum + redirect.refused, 0)
+  while (refused() < FRAMES) {
+    const { redirects } = runSync(readRedirectTrace(trace), exhausted)
+    told.push(...redirects)
+  }
+  assert.equal(refused(), FRAMES)
+  for (const { from, to, cause } of told) {
+    assert.deepEqual([from?.netnsInode, from?.netns, to?.netns], [inode, null, null])
+    assert.match(cause?.unknown ?? '', /no name, no process and no thread|EMFILE/)
+  }
+})
 
 /** A scene whose frames are all refused. */
 function failing(t: TestContext, index?: number): Scene {

@@ -14,6 +14,7 @@ import { SystemError, UnsupportedError } from '../../src/wire/errors.ts'
 import { type Answer, type Ask, ask } from '../../src/wire/operation.ts'
 import { descriptors, openedSince } from '../tools/descriptors.ts'
 import { often } from '../tools/this-run.ts'
+import { testWithTracefs } from '../tools/tracefs.ts'
 import { FRAME, Lab, noBpf, noKernelBtf, noLiveFrames, real } from './lab.ts'
 
 const FRAMES = 100
@@ -83,6 +84,21 @@ describe('a trace', { skip: noBpf }, () => {
     assert.deepEqual(asked, ['kernel/btf/vmlinux', 'events/xdp/xdp_redirect_err/format'])
   })
 
+  testWithTracefs('is by perf events where the kernel lets no raw tracepoint be opened', () => {
+    const trace = runSync(openTrace({ delivered: false, netnsInode: null }, null, 8), noRawTracepoints())
+    assert.equal(trace.form, 'perf events')
+    real(closeTrace(trace))
+  })
+
+  test('tells what the kernel refused first where nothing helps', { skip: noKernelBtf }, () => {
+    const before = descriptors()
+    for (const netnsInode of [null, 1]) {
+      const open = openTrace({ delivered: false, netnsInode }, null, 8)
+      assert.throws(() => runSync(open, noRawTracepoints('tracefs')), { code: 'EPERM' })
+    }
+    assert.deepEqual(openedSince(before), [])
+  })
+
   test('cannot tell a namespace then', () => {
     const open = openTrace({ delivered: false, netnsInode: 1 }, null, 8)
     assert.throws(() => runSync(open, without('all')), UnsupportedError)
@@ -147,6 +163,20 @@ function liveFrames({ netns }: Lab, ifindex: number, count: number) {
 /** Which target, and how many frames were refused. */
 function targets({ counts }: TraceTally): (readonly [index: number | undefined, refused: number])[] {
   return counts.map(({ to, refused }) => [to?.index, refused] as const).sort(([a = 0], [b = 0]) => a - b)
+}
+
+/** This kernel, as it is locked down; without its files where that is said. */
+function noRawTracepoints(missing?: 'tracefs') {
+  const BPF_RAW_TRACEPOINT_OPEN = 17
+  const kernel = missing === undefined ? new SyncKernel() : without(missing)
+  return {
+    answer(question: Ask): Answer {
+      const isRefused = question.kind === 'bpf' && question.command === BPF_RAW_TRACEPOINT_OPEN
+      return isRefused
+        ? { failed: new SystemError(-1, 'bpf BPF_RAW_TRACEPOINT_OPEN') }
+        : kernel.answer(question)
+    },
+  }
 }
 
 /** This kernel, without its files; or without the numbers of its types as well. */
