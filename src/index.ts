@@ -14,11 +14,9 @@ import {
   traceAsked,
   type VethPairOptions,
   vethEnds,
-  type WatchLinksOptions,
   type WatchOptions,
   type WatchVerdictOptions,
   watchAsked,
-  watchLinksAsked,
   watchVerdictAsked,
 } from './options.ts'
 import type { Link } from './rtnetlink/link.ts'
@@ -131,8 +129,8 @@ export async function createNetns(name?: string): Promise<NetnsHandle> {
  * and when all the namespaces have ended.
  * @throws SystemError EPERM for other namespaces than the own one without CAP_NET_BROADCAST, NetlinkError without CAP_NET_ADMIN.
  */
-export function watchLinks(options: WatchLinksOptions = {}): AsyncIterableIterator<LinkEvent, void, void> {
-  const { wanted, receiveBuffer, limits } = watchLinksAsked(options)
+export function watchLinks(options: WatchOptions = {}): AsyncIterableIterator<LinkEvent, void, void> {
+  const { wanted, receiveBuffer, limits } = watchAsked('watchLinks()', options)
   return new Watch(new WatchedLinks(wanted, receiveBuffer), perform, limits)
 }
 
@@ -142,24 +140,22 @@ export async function countRedirects(): Promise<RedirectCounterHandle> {
 }
 
 /**
- * The features of the devices of a namespace, live: first those that there are, then what changes, until it is broken out
- * of or the signal is aborted. What a slow consumer has not seen yet is put together by device; what the kernel could not
- * deliver is said by a 'resync', and asked for anew. It keeps the namespace alive. Of a mere
- * wish the kernel does not tell: `wanted` is as it was when the device was last asked.
+ * The features of the devices of namespaces, live and in the same manner. Of a mere wish the kernel does not tell: `wanted`
+ * is as it was when the device was last asked. @throws as watchLinks() does.
  */
 export function watchFeatures(options: WatchOptions = {}): AsyncIterableIterator<FeaturesEvent, void, void> {
-  const { where, limits } = watchAsked('watchFeatures()', options)
-  return new Watch(new WatchedFeatures(where), perform, limits)
+  const { wanted, receiveBuffer, limits } = watchAsked('watchFeatures()', options)
+  return new Watch(new WatchedFeatures(wanted, receiveBuffer), perform, limits)
 }
 
 /**
- * What the netdev family knows of a namespace, live and in the same manner: XDP features of devices, NAPI instances and page
+ * What the netdev family knows of namespaces, live and in the same manner: XDP features of devices, NAPI instances and page
  * pools. Of NAPI the kernel has no message: a device's instances are asked for when something else is told of it.
- * @throws UnsupportedError from the first next() before Linux 6.3.
+ * @throws as watchLinks() does; UnsupportedError from the first next() before Linux 6.3.
  */
 export function watchNetdev(options: WatchOptions = {}): AsyncIterableIterator<NetdevEvent, void, void> {
-  const { where, limits } = watchAsked('watchNetdev()', options)
-  return new Watch(new WatchedNetdev(where), perform, limits)
+  const { wanted, receiveBuffer, limits } = watchAsked('watchNetdev()', options)
+  return new Watch(new WatchedNetdev(wanted, receiveBuffer), perform, limits)
 }
 
 /**
@@ -216,7 +212,6 @@ export type {
   TraceOptions,
   VethEndOptions,
   VethPairOptions,
-  WatchLinksOptions,
   WatchOptions,
   WatchVerdictOptions,
 } from './options.ts'

@@ -5,7 +5,6 @@ import { checkLinkFields, type LinkField } from './rtnetlink/link-fields.ts'
 import type { NewVethEnd } from './veth/pairs.ts'
 import type { TraceAsked } from './veth/trace-redirects.ts'
 import { checkExplainOptions, type ExplainOptions } from './veth/way.ts'
-import type { Where } from './watch/device-feed.ts'
 import { checkChoice, checkOptions, quote } from './wire/check-options.ts'
 import { type Netns, type NetnsRef, namedNetns, netnsFrom } from './wire/netns.ts'
 
@@ -57,7 +56,9 @@ export interface PairsOptions {
   readonly verdicts?: boolean
 }
 
-export interface WatchOptions extends Options {
+export interface WatchOptions extends Omit<Options, 'netns'> {
+  /** One namespace, several, or 'all' that can be found; one that is named so is meant by its path. */
+  readonly netns?: Options['netns'] | readonly (NetnsRef | Netns)[] | 'all'
   /** Ends it when aborted: next() then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /**
@@ -65,11 +66,6 @@ export interface WatchOptions extends Options {
    * and without CAP_NET_ADMIN gives no more than net.core.rmem_max.
    */
   readonly receiveBuffer?: number | undefined
-}
-
-export interface WatchLinksOptions extends Omit<WatchOptions, 'netns'> {
-  /** One namespace, several, or 'all' that can be found; one that is named so is meant by its path. */
-  readonly netns?: Options['netns'] | readonly (NetnsRef | Netns)[] | 'all'
 }
 
 /** As WatchOptions has them, and what a frame is to be like. */
@@ -128,27 +124,19 @@ export function linksAsked<F extends LinkField>(
 }
 
 /** What a watch was asked for. */
-export function watchAsked(what: string, options: WatchOptions): { where: Where; limits: Limits } {
+export function watchAsked(
+  what: string,
+  { netns, ...options }: WatchOptions,
+): { wanted: readonly Netns[] | 'all'; receiveBuffer: number | undefined; limits: Limits } {
   const limits = limitsOf(what, options, ['receiveBuffer'])
   const { receiveBuffer } = options
   const isSize = Number.isInteger(receiveBuffer) && receiveBuffer! > 0 && receiveBuffer! <= LARGEST_BUFFER
   if (receiveBuffer !== undefined && !isSize)
     throw new RangeError(`receiveBuffer must be 1 to ${LARGEST_BUFFER} bytes, not ${quote(receiveBuffer)}`)
-  return { where: { netns: netnsFrom(options.netns), receiveBuffer }, limits }
+  return { wanted: netns === 'all' ? 'all' : severalNetns(netns), receiveBuffer, limits }
 }
 /** The kernel doubles it, and counts by an int. */
 const LARGEST_BUFFER = 0x3fffffff
-
-/** What watchLinks() was asked for. */
-export function watchLinksAsked(options: WatchLinksOptions): {
-  wanted: readonly Netns[] | 'all'
-  receiveBuffer: number | undefined
-  limits: Limits
-} {
-  const { netns, ...others } = options
-  const { where, limits } = watchAsked('watchLinks()', others)
-  return { wanted: netns === 'all' ? 'all' : severalNetns(netns), receiveBuffer: where.receiveBuffer, limits }
-}
 
 /** What watchVerdict() was asked for. */
 export function watchVerdictAsked(options: WatchVerdictOptions): {
@@ -158,11 +146,11 @@ export function watchVerdictAsked(options: WatchVerdictOptions): {
 } {
   checkExplainOptions('watchVerdict()', options, ['signal', 'timeout', 'receiveBuffer'])
   const { signal, timeout, receiveBuffer, ...explain } = options
-  const { where, limits } = watchAsked('watchVerdict()', { signal, timeout, receiveBuffer })
-  return { explain, receiveBuffer: where.receiveBuffer, limits }
+  const { limits } = watchAsked('watchVerdict()', { signal, timeout, receiveBuffer })
+  return { explain, receiveBuffer, limits }
 }
 
-function severalNetns(netns: Exclude<WatchLinksOptions['netns'], 'all'>): Netns[] {
+function severalNetns(netns: Exclude<WatchOptions['netns'], 'all'>): Netns[] {
   if (!Array.isArray(netns)) return [netnsFrom(netns as Options['netns'])]
   if (netns.length === 0) throw new TypeError('netns is an empty list: there is nothing to watch')
   return netns.map(namedNetns)

@@ -7,6 +7,7 @@ import { OWN_NETNS } from '../wire/netns.ts'
 import type { Answers, Failed, Operation } from '../wire/operation.ts'
 import { Bundle, type Question, together } from '../wire/question.ts'
 import type { LinkEvent, LinkSeen } from './link-event.ts'
+import type { Listing } from './namespaces.ts'
 import { indexOf, netnsIdOf, type Place, type Places } from './places.ts'
 import type { Table } from './table.ts'
 
@@ -20,7 +21,7 @@ const MASTERS = ['bridge', 'bond', 'team']
 const NO_ID = -1
 
 /** Devices as the kernel tells of them when it is asked. */
-export class LinkList {
+export class LinkList implements Listing<LinkSeen> {
   readonly fresh = new Map<string, LinkSeen>()
   readonly #places: Places
   readonly #table: Table<LinkSeen, LinkEvent>
@@ -46,7 +47,7 @@ export class LinkList {
   }
 
   /** Those of these keys that are there. */
-  *addDevices(keys: readonly string[]): Operation<void> {
+  *addParts(keys: readonly string[]): Operation<void> {
     for (let i = 0; i < keys.length; i += AT_ONCE) {
       const devices = keys.slice(i, i + AT_ONCE).flatMap(key => {
         const place = this.#places.find(netnsIdOf(key))

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type DeviceFeatures, type FeaturesEvent, watchFeatures } from '../../src/index.ts'
 import {
+  createNetns,
   createVethPair,
   type Device,
   device,
@@ -12,7 +13,8 @@ import {
   listLinks,
   type NetnsHandle,
 } from '../../src/sync.ts'
-import { inNetns, needsRoot } from '../tools/netns.ts'
+import { testInPrivate } from '../api/again.ts'
+import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
 import { Random } from '../walk/random.ts'
@@ -40,7 +42,7 @@ describe('the features of devices', { skip: needsRoot }, () => {
       const changed = await expect(watch, 'changed')
       assert.deepEqual(changed.fields, ['rx-gro'])
       const { device: now, old } = changed as Extract<FeaturesEvent, { type: 'changed' }>
-      assert.deepEqual([now.index, now.name, now.netns.inode], [index, 'va', netns.inode])
+      assert.deepEqual([now.index, now.name, now.netns?.inode], [index, 'va', netns.inode])
       assert.deepEqual([old.features.gro.active, now.features.gro.active], [gro, !gro])
       assert.deepEqual({ ...now.features }, { ...a.getFeatures() })
 
@@ -54,6 +56,38 @@ describe('the features of devices', { skip: needsRoot }, () => {
       await watch.return?.()
     }),
   )
+
+  test('of several namespaces are told with where they are; what comes elsewhere is not', async t => {
+    const [one, two, three] = [ownNetns(t), createNetns(), ownNetns(t)]
+    const watch = watchFeatures({ netns: [one, two], signal: AbortSignal.timeout(60_000) })
+    const places = [await expect(watch, 'added'), await expect(watch, 'added')].map(({ device }) => device)
+    assert.deepEqual(
+      places.map(({ netns }) => netns?.inode),
+      [one.inode, two.inode],
+    )
+    createVethPair({ name: 'vx', netns: three, peer: 'vy' })[0].setFeature('gro', true)
+    const [a] = createVethPair({ name: 'va', netns: one, peer: { name: 'vb', netns: two } })
+    const ends = [await expect(watch, 'added'), await expect(watch, 'added')].map(({ device }) => device)
+    assert.deepEqual(ends.map(({ name, netns }) => `${name} ${netns?.inode}`).sort(), [
+      `va ${one.inode}`,
+      `vb ${two.inode}`,
+    ])
+    a.setFeature('gro', true)
+    const { device: changed } = await expect(watch, 'changed')
+    assert.deepEqual(
+      [changed.name, changed.netnsId, changed.netns],
+      ['va', places[0]!.netnsId, places[0]!.netns],
+    )
+    // With a namespace its devices go, and their peers; none is kept alive.
+    two.remove()
+    const gone = [
+      await expect(watch, 'removed'),
+      await expect(watch, 'removed'),
+      await expect(watch, 'removed'),
+    ]
+    assert.deepEqual(gone.map(({ device }) => device.name).sort(), ['lo', 'va', 'vb'])
+    await watch.return?.()
+  })
 
   for (const seed of [1, 2, 3]) {
     test(
@@ -126,3 +160,19 @@ function isAsAsked(known: ReadonlyMap<number, DeviceFeatures>, netns: NetnsHandl
 function told(features: Features): [name: string, active: boolean, fixed: boolean][] {
   return Object.entries(features).map(([name, { active, fixed }]) => [name, active, fixed])
 }
+
+testInPrivate("'all' has the features of namespaces that come, until they go", async () => {
+  const watch = watchFeatures({ netns: 'all', signal: AbortSignal.timeout(60_000) })
+  assert.equal((await expect(watch, 'added')).device.netnsId, null)
+  const later = createNetns('later')
+  const { device: lo } = await expect(watch, 'added')
+  assert.deepEqual([lo.name, lo.netns?.path, lo.netns?.inode], ['lo', '/run/netns/later', later.inode])
+  const [a] = createVethPair({ name: 'va', netns: later, peer: 'vb' })
+  await expect(watch, 'added')
+  await expect(watch, 'added')
+  a.setFeature('gro', true)
+  assert.deepEqual((await expect(watch, 'changed')).device.name, 'va')
+  later.remove()
+  for (let i = 0; i < 3; i++) assert.equal((await expect(watch, 'removed')).device.netnsId, lo.netnsId)
+  await watch.return?.()
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Link, type LinkEvent, type WatchLinksOptions, watchLinks } from '../../src/index.ts'
+import { type Link, type LinkEvent, type WatchOptions, watchLinks } from '../../src/index.ts'
 
 /** An event about a device. */
 export type DeviceEvent = Exclude<LinkEvent, { type: 'resync' }>
@@ -17,7 +17,7 @@ export class Follower {
   /** It has ended: with an error, or null. */
   ended: unknown
 
-  constructor(t: TestContext, options: WatchLinksOptions) {
+  constructor(t: TestContext, options: WatchOptions) {
     const stopped = new AbortController()
     const following = this.#follow(watchLinks({ signal: stopped.signal, ...options }))
     t.after(async () => {

@@ -15,7 +15,7 @@ import { Table } from '../../src/watch/table.ts'
 import { OWN_NETNS } from '../../src/wire/netns.ts'
 import { Writer } from '../../src/wire/writer.ts'
 import { kernelHas, kernelLacks } from '../tools/kernel-needs.ts'
-import { inNetns, needsRoot } from '../tools/netns.ts'
+import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
@@ -23,6 +23,7 @@ import { needsVethChannels } from '../tools/veth-channels.ts'
 import { Random } from '../walk/random.ts'
 
 const skip = needsRoot || kernelLacks(() => real(getXdpFeatures({ netns: OWN_NETNS, device: 1 })))
+const HERE = { netns: OWN_NETNS, netnsId: null }
 const needsNapi = kernelHas(6, 8) ? false : 'needs NAPI in the netdev family, Linux 6.8'
 
 /** Reads on until an event is like this. */
@@ -95,6 +96,27 @@ describe('what the netdev family knows', { skip }, () => {
     }),
   )
 
+  test('of several namespaces is told with where it is', async t => {
+    const [one, two] = [ownNetns(t), ownNetns(t)]
+    const watch = watchNetdev({ netns: [one, two], signal: AbortSignal.timeout(60_000) })
+    const [first, second] = [
+      await expect(watch, 'added', 'device', 1),
+      await expect(watch, 'added', 'device', 1),
+    ]
+    assert.deepEqual([first.netns?.inode, second.netns?.inode], [one.inode, two.inode])
+    const [a, b] = createVethPair({ name: 'va', netns: one, up: true, peer: { name: 'vb', netns: two } })
+    await expect(watch, 'added', 'device', a.getLink().index)
+    b.up()
+    b.setFeature('gro', true)
+    const changed = await expect(watch, 'changed', 'device', a.getLink().index)
+    assert.deepEqual([changed.fields, changed.netnsId], [['xdpFeatures'], first.netnsId])
+    if (!needsNapi) {
+      const napi = await expect(watch, 'added', 'napi', b.getLink().index)
+      assert.equal(napi.netnsId, second.netnsId)
+    }
+    await watch.return?.()
+  })
+
   for (const seed of [1, 2, 3]) {
     test(
       `in the end is as if asked for, though messages are lost: seed ${seed}`,
@@ -133,6 +155,7 @@ describe('what the netdev family knows', { skip }, () => {
       type: 'added',
       kind: 'page-pool',
       object: pool,
+      ...HERE,
     })
     assert.equal(hear(NETDEV_NTF.PAGE_POOL_CHANGE_NTF, { ...attributes, 4: 6 }), null) // pages in use are no change
     const detached = Object.assign(new PagePool(), { ...pool, index: 1, detachTime: 9n })
@@ -142,11 +165,13 @@ describe('what the netdev family knows', { skip }, () => {
       object: detached,
       old: pool,
       fields: ['index', 'detachTime'],
+      ...HERE,
     })
     assert.deepEqual(hear(NETDEV_NTF.PAGE_POOL_DEL_NTF, attributes), {
       type: 'removed',
       kind: 'page-pool',
       object: detached,
+      ...HERE,
     })
   })
 
@@ -155,14 +180,14 @@ describe('what the netdev family knows', { skip }, () => {
     const message = genericMessage(ETHTOOL_NTF.CHANNELS_NTF, writer => {
       writer.nest(A_HEADER, () => writeNumbers(writer, { 1: 3 }))
     })
-    feeds[1]!.hear(table, message, 0, message.byteLength, real(familyId(ETHTOOL)), null)
-    assert.deepEqual(table.beginListing(), ['napi 3 '])
+    feeds[2]!.hear(table, message, 0, message.byteLength, real(familyId(ETHTOOL)), null)
+    assert.deepEqual(table.beginListing(), ['/napi 3 '])
   })
 })
 
 /** As when everything has been listed, and there was nothing. */
 function listening() {
-  const watched = new WatchedNetdev({ netns: OWN_NETNS })
+  const watched = new WatchedNetdev([OWN_NETNS])
   const feeds = real(watched.feeds())
   type Known = Parameters<typeof watched.describe>[0]
   const table = new Table<NonNullable<Known>, NetdevEvent>((before, after) => watched.describe(before, after))
@@ -173,7 +198,7 @@ function listening() {
 
 type Told = Exclude<NetdevEvent, { type: 'resync' }>
 
-function keyOf({ kind, object }: Told): string {
+function keyOf({ kind, object }: Pick<Told, 'kind' | 'object'>): string {
   return `${kind} ${object.index} ${'id' in object ? object.id : ''}`
 }
 
@@ -183,13 +208,10 @@ function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
 
 /** What there is now. */
 function asked(netns: NetnsHandle): [string, unknown][] {
-  const devices = real(listNetdevDevices(netns)).map(object => [
-    keyOf({ type: 'added', kind: 'device', object }),
-    object,
-  ])
+  const devices = real(listNetdevDevices(netns)).map(object => [keyOf({ kind: 'device', object }), object])
   const napi = needsNapi
     ? []
-    : real(listAllNapi(netns)).map(object => [keyOf({ type: 'added', kind: 'napi', object }), object])
+    : real(listAllNapi(netns)).map(object => [keyOf({ kind: 'napi', object }), object])
   return ([...devices, ...napi] as [string, unknown][]).sort(byKey)
 }
 
