@@ -36,12 +36,12 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
     scenes.set(count, scene)
     return scene
   }
+  // Before there are thousands of other devices.
+  const verdicts = part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null
   const works = makeWorks(settings, wanted, withLinks)
   if (works.length === 0 && !PARTS.some(part)) {
     usage(new TypeError(`--only ${only.join(' --only ')} leaves nothing`))
   }
-  // Before there are thousands of devices, which cost every look-up something.
-  const verdicts = part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null
   const taken: Taken[] = []
   for (const work of works) taken.push(await runRounds(work, contestants, settings.rounds))
 

@@ -116,11 +116,24 @@ function contentionRow({ waiting, meanwhile, repeats }: Contention): string[] {
   ]
 }
 
-function verdictTable({ pairs, namespaces, oneByOne, sweep }: ManyVerdicts): string[] {
+function verdictTable({ pairs, namespaces, roundTrip, first, oneByOne, sweep }: ManyVerdicts): string[] {
+  const row = (what: string, time: Spread) => [
+    what,
+    fixed(time.median / 1e3),
+    range(time, 1e3),
+    `${fixed(time.median / roundTrip.median)} x`,
+  ]
   return table([
-    [`a verdict of many: ${pairs} pairs in ${namespaces} namespaces, sync`, 'median µs', 'min – max'],
-    ['explainRedirect(), one after the other', fixed(oneByOne.median / 1e3), range(oneByOne, 1e3)],
-    ["listVethPairs({ netns: 'all' }), both ends", fixed(sweep.median / 1e3), range(sweep, 1e3)],
+    [
+      `a verdict of many: ${pairs} pairs in ${namespaces} namespaces, sync`,
+      'median µs',
+      'min – max',
+      'ratio',
+    ],
+    row('one link by name, raw C, not decoded', roundTrip),
+    row('explainRedirect(), one after the other', oneByOne),
+    row('the same, the first on each: cold, once', spread([first])),
+    row("listVethPairs({ netns: 'all' }), both ends", sweep),
   ])
 }
 
