@@ -1,5 +1,4 @@
-import type { Contestant } from './contestant.ts'
-import { OURS_PROMISES, OURS_SYNC } from './ours.ts'
+import { type Contestant, OURS_PROMISES, OURS_SYNC } from './contestant.ts'
 
 /** What is measured besides the works, by the names that --only knows. */
 export const PARTS = ['holds', 'contention', 'verdicts', 'cold-start', 'memory'] as const

@@ -1,5 +1,10 @@
 import type { What, Work } from './works.ts'
 
+/** Whom the bounds are about, and to what. */
+export const OURS_SYNC = 'veth-nl/sync'
+export const OURS_PROMISES = 'veth-nl, promises'
+export const RAW_C = 'raw C, not decoded'
+
 /** Someone who does works: a row in the table of each work that it can do. */
 export interface Contestant {
   readonly name: string

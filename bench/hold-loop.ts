@@ -2,7 +2,7 @@
  * A process of its own, whose loop nothing else holds and whose heap has nobody else's garbage: `hold-loop.ts LIBRARY ROUNDS
  * GETS NAME`, in a namespace that it gets as descriptor 3. It prints how long its requests by promises held the event loop.
  */
-import type { Holds } from './holds.ts'
+import type { Held, Holds } from './holds.ts'
 import { type LoopDelay, watchLoop } from './loop-watch.ts'
 
 const netns = { fd: 3 }
@@ -11,14 +11,11 @@ const [rounds, gets] = [Number(process.argv[3]), Number(process.argv[4])]
 const { device, listLinks }: typeof import('../src/index.ts') = await import(library)
 const veth = device(name, { netns })
 
-/** The first round compiles what the others run. */
-async function eachRound(each: 'turn' | 'millisecond', work: () => Promise<unknown>): Promise<LoopDelay[]> {
+async function eachRound(each: 'turn' | 'millisecond', work: () => Promise<unknown>): Promise<Held> {
+  const first = await watchLoop(each, work)
   const delays: LoopDelay[] = []
-  for (let round = -1; round < rounds; round++) {
-    const delay = await watchLoop(each, work)
-    if (round >= 0) delays.push(delay)
-  }
-  return delays
+  for (let round = 0; round < rounds; round++) delays.push(await watchLoop(each, work))
+  return { first, rounds: delays }
 }
 
 const holds: Omit<Holds, 'links'> = {

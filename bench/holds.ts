@@ -6,15 +6,21 @@ import type { Scene } from './scene.ts'
 
 const PROGRAM = fileURLToPath(new URL('hold-loop.ts', import.meta.url))
 
-/** How long requests by promises hold the event loop at a stretch, in each round. */
+/** How long requests by promises hold the event loop at a stretch. */
 export interface Holds {
   readonly links: number
   /** A program that waits for a timer: what the machine and the watching itself come to. */
-  readonly idle: readonly LoopDelay[]
+  readonly idle: Held
   /** One link by name, as often as in a turn, one after the other. */
-  readonly get: readonly LoopDelay[]
+  readonly get: Held
   /** A dump of so many links. */
-  readonly dump: readonly LoopDelay[]
+  readonly dump: Held
+}
+
+export interface Held {
+  /** The program's first round of it: it compiles what the others run, and the heap grows. */
+  readonly first: LoopDelay
+  readonly rounds: readonly LoopDelay[]
 }
 
 export function runHolds({ netns, name, links }: Scene, rounds: number, gets: number): Holds {

@@ -1,12 +1,8 @@
 import type { Link } from '../src/sync.ts'
-import { type Contestant, timed, timedAsync } from './contestant.ts'
+import { type Contestant, OURS_PROMISES, OURS_SYNC, timed, timedAsync } from './contestant.ts'
 import { promises, sync } from './published.ts'
 import type { Scene } from './scene.ts'
 import type { What } from './works.ts'
-
-/** What the bounds are about. */
-export const OURS_SYNC = 'veth-nl/sync'
-export const OURS_PROMISES = 'veth-nl, promises'
 
 const NAMES = ['name', 'index'] as const
 

@@ -1,4 +1,4 @@
-import type { Contestant } from './contestant.ts'
+import { type Contestant, RAW_C } from './contestant.ts'
 import { operationOf } from './ours-operations.ts'
 import { meanOf } from './program.ts'
 import { requestsOf } from './requests.ts'
@@ -23,7 +23,7 @@ export function rawC(): Contestant {
   const program = buildC('raw')
   const requests = new Map<Work, string[]>()
   return {
-    name: 'raw C, not decoded',
+    name: RAW_C,
     can: CAN,
     async turn(work) {
       const sent = requests.get(work) ?? requestsOf(() => operationOf(work), work.scene)

@@ -1,7 +1,6 @@
 import type { ColdStart } from './cold-start.ts'
 import type { Contention, Responsiveness } from './contention.ts'
-import type { Holds } from './holds.ts'
-import type { LoopDelay } from './loop-watch.ts'
+import type { Held, Holds } from './holds.ts'
 import type { Report } from './report.ts'
 import type { Taken } from './rounds.ts'
 import { type Spread, spread } from './spread.ts'
@@ -26,14 +25,7 @@ export function asText(report: Report): string {
           `retained per link, every field decoded, of ${memory.links}: ${memory.bytesPerLink.toFixed(0)} bytes`,
           '',
         ]),
-    ...table(
-      bounds.map(({ what, unit, value, most, pass }) => [
-        what,
-        `${fixed(value)} ${unit}`,
-        `at most ${most} ${unit}`,
-        pass ? 'pass' : 'FAIL',
-      ]),
-    ),
+    ...boundsTable(bounds),
     '',
   ].join('\n')
 }
@@ -63,10 +55,11 @@ function work(taken: Taken): string[] {
 }
 
 function holdsTable({ links, idle, get, dump }: Holds): string[] {
-  const row = (what: string, repeats: readonly LoopDelay[]) => {
-    const gap = spread(repeats.map(({ delay }) => delay))
-    const held = spread(repeats.map(one => one.held))
-    return [what, fixed(gap.median), range(gap, 1), fixed(held.median), range(held, 1)]
+  const row = (what: string, { first, rounds }: Held) => {
+    const gap = spread(rounds.map(({ delay }) => delay))
+    const held = spread(rounds.map(one => one.held))
+    const warm = [fixed(gap.median), range(gap, 1), fixed(held.median), range(held, 1)]
+    return [what, ...warm, fixed(first.delay), fixed(first.held)]
   }
   return table([
     [
@@ -75,6 +68,8 @@ function holdsTable({ links, idle, get, dump }: Holds): string[] {
       'min – max',
       'of it held ms',
       'min – max',
+      'first round ms',
+      'of it held ms',
     ],
     row('a program that only waits', idle),
     row('one link by name by promises, a turn of them', get),
@@ -152,6 +147,20 @@ function coldTable({ empty, sync, promises, importSync, importPromises }: ColdSt
     whole('asks for one link, veth-nl, promises', promises),
     row('of it the import, veth-nl/sync', importSync, ''),
     row('of it the import, veth-nl', importPromises, ''),
+  ])
+}
+
+function boundsTable(bounds: Report['bounds']): string[] {
+  const row = (one: Report['bounds'][number]) => {
+    const { what, unit, most, value } = one
+    const bound = `at most ${most} ${unit}`
+    if (value === null) return [what, '–', '', bound, `not measured: ${one.lacks}`]
+    const worst = one.worst === undefined ? '' : fixed(one.worst)
+    return [what, `${fixed(value)} ${unit}`, worst, bound, one.pass ? 'pass' : 'FAIL']
+  }
+  return table([
+    ['what is promised; x: ratios of medians', 'value', 'longest', 'bound', ''],
+    ...bounds.map(row),
   ])
 }
 

@@ -1,16 +1,16 @@
 import { cpus, release } from 'node:os'
-import type { Bound, Measured } from './bounds.ts'
+import type { Bound, Measured, Unjudged } from './bounds.ts'
 import type { Missing } from './contestants.ts'
 
 /** The one document of --json. What is added later leaves `version`; what changes its meaning raises it. */
 export interface Report extends Measured {
   readonly schema: 'veth-nl/bench-netlink'
-  readonly version: 3
+  readonly version: 4
   readonly machine: Machine
   /** Peers that are not on this machine. */
   readonly missing: readonly Missing[]
   readonly rounds: number
-  readonly bounds: readonly Bound[]
+  readonly bounds: readonly (Bound | Unjudged)[]
 }
 
 export interface Machine {
