@@ -2,6 +2,7 @@ import type { ColdStart } from './cold-start.ts'
 import type { Contention } from './contention.ts'
 import { OURS_PROMISES, OURS_SYNC, RAW_C } from './contestant.ts'
 import type { Held, Holds } from './holds.ts'
+import type { Memory } from './memory.ts'
 import type { Taken } from './rounds.ts'
 import { spread } from './spread.ts'
 import type { ManyVerdicts } from './sweep.ts'
@@ -36,7 +37,7 @@ export interface Measured {
   readonly contention: readonly Contention[]
   readonly verdicts: ManyVerdicts | null
   readonly coldStart: ColdStart | null
-  readonly memory: { readonly links: number; readonly bytesPerLink: number } | null
+  readonly memory: Memory | null
 }
 
 /** A number; else the words of what is missing, or null where that was left out on purpose. */
@@ -123,17 +124,18 @@ export function boundsOf(
   )
   add('fs.stat under contention: slowest of all runs', 'ms', contended ? Math.max(...stat) : felt, 30)
 
-  const start = (form: 'sync' | 'promises') =>
-    coldStart ? coldStart[form].median / coldStart.empty.median : absent('cold-start')
-  add('cold start, sync, to an empty module', 'x', start('sync'), 1.3)
-  add('cold start, promises, to an empty module', 'x', start('promises'), 1.3)
+  const node = coldStart?.find(({ runtime }) => runtime === 'Node')
+  const start = (name: string): Value => {
+    if (coldStart === null) return absent('cold-start')
+    const row = node?.rows.find(one => one.name === name)
+    return row ? row.asks.median / node!.empty.median : `${name} in cold-start`
+  }
+  add('cold start, sync, to an empty module', 'x', start(OURS_SYNC), 1.3)
+  add('cold start, promises, to an empty module', 'x', start(OURS_PROMISES), 1.3)
 
-  add(
-    `retained per link, of ${memory?.links ?? middle}`,
-    'bytes',
-    memory?.bytesPerLink ?? absent('memory'),
-    2048,
-  )
+  const kept = memory?.rows.find(one => one.name === OURS_SYNC)?.heap?.median ?? `${OURS_SYNC} in memory`
+  const where = `heap retained per link, of ${memory?.links ?? middle}`
+  add(where, 'bytes', memory ? kept : absent('memory'), 2048)
   return bounds
 }
 

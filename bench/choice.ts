@@ -3,6 +3,8 @@ import { type Contestant, OURS_PROMISES, OURS_SYNC } from './contestant.ts'
 /** What is measured besides the works, by the names that --only knows. */
 export const PARTS = ['holds', 'contention', 'verdicts', 'cold-start', 'memory'] as const
 export type Part = (typeof PARTS)[number]
+/** Those that are of peers too. */
+const OF_PEERS: readonly Part[] = ['cold-start', 'memory']
 
 /** What --only leaves: a text that names contestants chooses among them, any other among works and parts. */
 export interface Choice {
@@ -21,6 +23,6 @@ export function chosen(only: readonly string[], all: readonly Contestant[]): Cho
   return {
     contestants: all.filter((one, at) => at === 0 || isRival(one)),
     work,
-    part: name => ours && work(name),
+    part: name => (ours || OF_PEERS.includes(name)) && work(name),
   }
 }

@@ -3,8 +3,9 @@ import type { Sizes } from './works.ts'
 
 export interface Settings extends Sizes {
   readonly rounds: number
-  /** Veths that are deleted under contention, and how often. */
+  /** Veths that are deleted under contention. */
   readonly deleted: number
+  /** How often that is done, and links are kept for the memory that they take. */
   readonly repeats: number
   /** For many verdicts. */
   readonly namespaces: number

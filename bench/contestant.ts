@@ -1,3 +1,4 @@
+import type { Scene } from './scene.ts'
 import type { What, Work } from './works.ts'
 
 /** Whom the bounds are about, and to what. */
@@ -15,6 +16,27 @@ export interface Contestant {
   readonly slow?: boolean
   /** Does the work as often as it says, one after the other, after the warm-up. @returns the mean in nanoseconds. */
   turn(work: Work): Promise<number>
+  /** What memory a link takes that it keeps, in a process of its own. */
+  readonly keep?: (scene: Scene) => Promise<KeptBytes>
+  readonly start?: () => StartCommands
+}
+
+/** Bytes of each link: by which the process's resident memory grows, and of a heap that knows what is in it. */
+export interface KeptBytes {
+  readonly resident: number
+  readonly heap?: number
+}
+
+export type Runtime = 'Node' | 'C' | 'Go' | 'Python'
+
+/** Whole processes. */
+export interface StartCommands {
+  readonly runtime: Runtime
+  /** Asks for lo and ends. */
+  readonly asks: readonly string[]
+  /** Prints the nanoseconds of loading the library, in a runtime that loads when it runs. */
+  readonly imports?: readonly string[]
+  readonly env?: Record<string, string>
 }
 
 /** Nanoseconds that the work took. */

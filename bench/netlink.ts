@@ -50,11 +50,11 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
   const [middle, most] = [sizes[sizes.length >> 1]!, sizes.at(-1)!]
   const measured: Measured = {
     taken,
-    memory: part('memory') ? { links: middle, bytesPerLink: memoryPerLink(withLinks(middle)) } : null,
+    memory: part('memory') ? await memoryPerLink(withLinks(middle), contestants, settings.repeats) : null,
     holds: part('holds') ? runHolds(withLinks(most), rounds, settings.gets) : null,
     contention: part('contention') ? await contend(makeLab(0), settings.deleted, settings.repeats) : [],
     verdicts,
-    coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts) : null,
+    coldStart: part('cold-start') ? await coldStart(emptyNetns(), settings.coldStarts, contestants) : null,
   }
   return {
     schema: 'veth-nl/bench-netlink',

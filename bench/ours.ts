@@ -1,5 +1,6 @@
 import type { Link } from '../src/sync.ts'
 import { type Contestant, OURS_PROMISES, OURS_SYNC, timed, timedAsync } from './contestant.ts'
+import { ourKeeping, ourStart } from './ours-process.ts'
 import { promises, sync } from './published.ts'
 import type { Scene } from './scene.ts'
 import type { What } from './works.ts'
@@ -104,6 +105,8 @@ export function oursSync(): Contestant {
       })
       return all / repeats
     },
+    keep: ourKeeping,
+    start: () => ourStart('sync.js'),
   }
 }
 
@@ -121,6 +124,7 @@ export function oursPromises(): Contestant {
       })
       return all / repeats
     },
+    start: () => ourStart('index.js', 'await '),
   }
 }
 

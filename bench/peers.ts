@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Contestant } from './contestant.ts'
+import type { Contestant, Runtime } from './contestant.ts'
 import { meanOf } from './program.ts'
+import type { Scene } from './scene.ts'
 import type { What, Work } from './works.ts'
-import { buildC, buildGo, peerSource, workshop } from './workshop.ts'
+import { buildC, buildGo, PYTHON, peerSource, workshop } from './workshop.ts'
 
 /** Another library or tool that does the same works. */
 export interface Peer {
@@ -21,13 +22,30 @@ export interface Peer {
   /** It takes so much longer than others that one repeat of it stands for so many of theirs. */
   readonly slow?: number
   readonly env?: () => Record<string, string>
+  /** A library's program: it knows the work 'keep' besides, and its start is compared with an empty one's. */
+  readonly library?: Library
+}
+
+interface Library {
+  readonly runtime: Runtime
+  /** The work of its that asks for one link. */
+  readonly asks: 'by-name' | 'by-index'
+  /** Prints the nanoseconds that it takes to load. */
+  readonly imports?: readonly string[]
 }
 
 const GOCODE = '/usr/share/gocode/src/github.com'
-const PYTHON = '/usr/bin/python3' // Debian's, which has Debian's packages
 const NPM_NETLINK = 'netlink@0.3.0'
 const npmFolder = () => join(workshop(), 'npm')
 const npmPackage = () => join(npmFolder(), 'node_modules', 'netlink')
+
+const PYTHON_IMPORT = `import time
+begun = time.monotonic_ns()
+from pyroute2 import IPRoute
+print(time.monotonic_ns() - begun)`
+const NODE_REQUIRE = `const begun = process.hrtime.bigint()
+require(process.env.NETLINK_PACKAGE)
+console.log(String(process.hrtime.bigint() - begun))`
 
 /** In the order of a round and of the tables. */
 export const PEERS: readonly Peer[] = [
@@ -37,6 +55,7 @@ export const PEERS: readonly Peer[] = [
     packages: { apt: ['libnl-route-3-dev'] },
     isThere: () => existsSync('/usr/include/libnl3/netlink/route/link.h'),
     build: () => [buildC('libnl', ['-I/usr/include/libnl3'], ['-lnl-route-3', '-lnl-3'])],
+    library: { runtime: 'C', asks: 'by-name' },
   },
   {
     name: 'ip -j -d, whole process',
@@ -69,14 +88,16 @@ export const PEERS: readonly Peer[] = [
     can: ['links', 'names', 'by-name', 'by-index', 'peer', 'pair'],
     packages: { apt: ['golang-go', 'golang-github-vishvananda-netlink-dev'] },
     isThere: () => runs('go', 'version') && existsSync(`${GOCODE}/vishvananda/netlink/link.go`),
-    build: () => [buildGo('vishvananda')],
+    build: () => [buildGo('vishvananda', 'resident')],
+    library: { runtime: 'Go', asks: 'by-name' },
   },
   {
     name: 'jsimonetti/rtnetlink, Go',
     can: ['links', 'names', 'by-index'],
     packages: { apt: ['golang-go', 'golang-github-jsimonetti-rtnetlink-dev'] },
     isThere: () => runs('go', 'version') && existsSync(`${GOCODE}/jsimonetti/rtnetlink/link.go`),
-    build: () => [buildGo('jsimonetti')],
+    build: () => [buildGo('jsimonetti', 'resident')],
+    library: { runtime: 'Go', asks: 'by-index' },
   },
   {
     name: 'pyroute2, Python',
@@ -85,6 +106,7 @@ export const PEERS: readonly Peer[] = [
     isThere: () => runs(PYTHON, '-c', 'import pyroute2'),
     build: () => [PYTHON, peerSource('pyroute2.py')],
     slow: 10,
+    library: { runtime: 'Python', asks: 'by-name', imports: [PYTHON, '-c', PYTHON_IMPORT] },
   },
   {
     name: 'netlink, npm',
@@ -94,6 +116,7 @@ export const PEERS: readonly Peer[] = [
     build: () => [process.execPath, peerSource('netlink.cjs')],
     slow: 4,
     env: () => ({ NETLINK_PACKAGE: npmPackage() }),
+    library: { runtime: 'Node', asks: 'by-name', imports: [process.execPath, '-e', NODE_REQUIRE] },
   },
 ]
 
@@ -113,22 +136,34 @@ export function installCommand({ packages }: Peer): readonly string[] {
 }
 
 export function contestantFor(peer: Peer): Contestant {
-  const { name, can, slow = 1 } = peer
-  let command: readonly string[] | undefined
+  const { name, can, slow = 1, library, env } = peer
+  let built: readonly string[] | undefined
+  const command = () => (built ??= peer.build())
   return {
     name,
     can,
     slow: slow > 1,
     async turn(work) {
-      command ??= peer.build()
       const [warmUp, repeats] = [work.warmUp, work.repeats].map(often => `${Math.ceil(often / slow)}`)
       const words = (peer.words ?? everything)(work)
-      return await meanOf([...command, warmUp!, repeats!, ...words], work.scene, peer.env?.())
+      return await meanOf([...command(), warmUp!, repeats!, ...words], work.scene, env?.())
     },
+    ...(library && {
+      async keep(scene) {
+        const words = everything({ what: 'keep', scene })
+        return { resident: await meanOf([...command(), '0', '1', ...words], scene, env?.()) }
+      },
+      start: () => ({
+        runtime: library.runtime,
+        asks: [...command(), '0', '1', library.asks, 'lo', '1', '1', '-'],
+        ...(library.imports && { imports: library.imports }),
+        ...(env && { env: env() }),
+      }),
+    }),
   }
 }
 
-function everything({ what, scene: { name, index, links, peer } }: Work): readonly string[] {
+function everything({ what, scene: { name, index, links, peer } }: { what: string; scene: Scene }): string[] {
   return [what, name, `${index}`, `${links}`, peer]
 }
 

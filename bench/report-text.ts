@@ -1,6 +1,7 @@
 import type { ColdStart } from './cold-start.ts'
 import type { Contention, Responsiveness } from './contention.ts'
 import type { Held, Holds } from './holds.ts'
+import type { Memory } from './memory.ts'
 import type { Report } from './report.ts'
 import type { Taken } from './rounds.ts'
 import { type Spread, spread } from './spread.ts'
@@ -19,12 +20,7 @@ export function asText(report: Report): string {
     ...(contention.length === 0 ? [] : [...contentionTable(contention), '']),
     ...(verdicts === null ? [] : [...verdictTable(verdicts), '']),
     ...(coldStart === null ? [] : [...coldTable(coldStart), '']),
-    ...(memory === null
-      ? []
-      : [
-          `retained per link, every field decoded, of ${memory.links}: ${memory.bytesPerLink.toFixed(0)} bytes`,
-          '',
-        ]),
+    ...(memory === null ? [] : [...memoryTable(memory), '']),
     ...boundsTable(bounds),
     '',
   ].join('\n')
@@ -132,21 +128,47 @@ function verdictTable({ pairs, namespaces, roundTrip, first, oneByOne, sweep }: 
   ])
 }
 
-function coldTable({ empty, sync, promises, importSync, importPromises }: ColdStart): string[] {
-  const row = (name: string, time: Spread, ratio: string) => [
-    name,
-    fixed(time.median / 1e6),
-    range(time, 1e6),
-    ratio,
-  ]
-  const whole = (name: string, time: Spread) => row(name, time, `${fixed(time.median / empty.median)} x`)
+function coldTable(coldStart: ColdStart): string[] {
   return table([
-    ['node SCRIPT, whole process', 'median ms', 'min – max', 'ratio'],
-    whole('an empty module', empty),
-    whole('asks for one link, veth-nl/sync', sync),
-    whole('asks for one link, veth-nl, promises', promises),
-    row('of it the import, veth-nl/sync', importSync, ''),
-    row('of it the import, veth-nl', importPromises, ''),
+    [
+      'a process that asks for one link',
+      'median ms',
+      'min – max',
+      'ratio',
+      'of it the import ms',
+      'min – max',
+    ],
+    ...coldStart.flatMap(({ runtime, empty, rows }) => {
+      const row = (name: string, time: Spread, imports: Spread | null) => [
+        name,
+        fixed(time.median / 1e6),
+        range(time, 1e6),
+        `${fixed(time.median / empty.median)} x`,
+        ...(imports ? [fixed(imports.median / 1e6), range(imports, 1e6)] : ['', '']),
+      ]
+      return [
+        row(`${runtime}: one that does nothing`, empty, null),
+        ...rows.map(({ name, asks, imports }) => row(name, asks, imports)),
+      ]
+    }),
+  ])
+}
+
+function memoryTable({ links, rows }: Memory): string[] {
+  const bytes = (value: number) => value.toFixed(0)
+  return table([
+    [
+      `memory of a link that is kept, every field decoded, of ${links}`,
+      'resident, bytes',
+      'min – max',
+      'heap',
+    ],
+    ...rows.map(({ name, resident, heap }) => [
+      name,
+      bytes(resident.median),
+      `${bytes(resident.min)} – ${bytes(resident.max)}`,
+      heap ? bytes(heap.median) : '',
+    ]),
   ])
 }
 

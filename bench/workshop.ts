@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** Debian's, which has Debian's packages. */
+export const PYTHON = '/usr/bin/python3'
+
 let folder: string | undefined
 
 /**
@@ -52,14 +55,15 @@ export function buildC(
   return program
 }
 
-/** Compiles a Go program of bench/peers with the libraries that Debian packages. */
-export function buildGo(name: string): string {
+/** Compiles a Go program of bench/peers, with others' files beside it, with the libraries that Debian packages. */
+export function buildGo(name: string, ...beside: readonly string[]): string {
   const program = join(workshop(), name)
   const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '' }
   const { HOME, XDG_CACHE_HOME, GOCACHE = '' } = process.env
   if (!HOME && !XDG_CACHE_HOME && GOCACHE === '')
     Object.assign(env, { GOCACHE: join(workshop(), 'go-cache') })
-  if (!succeeds('go', ['build', '-o', program, peerSource(`${name}.go`)], env)) {
+  const sources = [name, ...beside].map(file => peerSource(`${file}.go`))
+  if (!succeeds('go', ['build', '-o', program, ...sources], env)) {
     throw new Error(`bench/peers/${name}.go does not compile`)
   }
   return program

@@ -1,6 +1,6 @@
 // github.com/jsimonetti/rtnetlink, with one connection:
 // `jsimonetti WARMUP REPEATS WORK NAME INDEX LINKS PEER` in the namespace where the work is. Prints the nanoseconds of
-// each repeat on a line of its own, without the warm-up's.
+// each repeat on a line of its own, without the warm-up's; of WORK 'keep' what resident.go does.
 package main
 
 import (
@@ -65,6 +65,10 @@ func main() {
 				log.Fatal("another link")
 			}
 		},
+	}
+	if os.Args[3] == "keep" {
+		keep(links, works["by-index"], works["links"])
+		return
 	}
 	once, known := works[os.Args[3]]
 	if !known {

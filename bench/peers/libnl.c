@@ -1,12 +1,15 @@
 /*
  * libnl, with one socket and its own decoders: `libnl WARMUP REPEATS WORK NAME INDEX LINKS PEER` in the namespace where
- * the work is. Prints the nanoseconds of each repeat on a line of its own, without those of the warm-up. WORK:
+ * the work is. Prints the nanoseconds of each repeat on a line of its own, without those of the warm-up; of 'keep' the
+ * bytes by which the process grows for each link that it keeps. WORK:
  *
  *   links    all links in a cache         names    all links, of which names and indexes are kept
  *   visit    all links, one by one        by-name, by-index   one link
  *   pair     makes the veth pair NAME, PEER and deletes it
+ *   keep     all links in a cache, once
  */
 #include <err.h>
+#include <malloc.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
@@ -106,6 +109,26 @@ static void work_pair(void) {
   rtnl_link_put(first);
 }
 
+/* Bytes of memory, after what was freed is given back to the system. */
+static long resident(void) {
+  char line[256];
+  long kib = -1;
+  malloc_trim(0);
+  FILE *rollup = fopen("/proc/self/smaps_rollup", "r");
+  if (!rollup) err(1, "smaps_rollup");
+  while (kib < 0 && fgets(line, sizeof line, rollup)) sscanf(line, "Rss: %ld kB", &kib);
+  fclose(rollup);
+  return kib * 1024;
+}
+
+static void keep(void) {
+  work_by_index(); /* everything is loaded and open */
+  long before = resident();
+  struct nl_cache *cache = all_links();
+  printf("%ld\n", (resident() - before) / links);
+  nl_cache_free(cache);
+}
+
 static const struct work {
   const char *name;
   void (*once)(void);
@@ -132,6 +155,10 @@ int main(int argc, char **argv) {
   sock = nl_socket_alloc();
   if (!sock) errx(1, "nl_socket_alloc");
   ok(nl_connect(sock, NETLINK_ROUTE), "nl_connect");
+  if (strcmp(argv[3], "keep") == 0) {
+    keep();
+    return 0;
+  }
   for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
     if (strcmp(works[i].name, argv[3]) != 0) continue;
     run(&works[i], atoi(argv[1]), atoi(argv[2]));

@@ -1,8 +1,9 @@
 """
 pyroute2, with one IPRoute: `pyroute2.py WARMUP REPEATS WORK NAME INDEX LINKS PEER` in the namespace where the work is;
 descriptor 4 is the other namespace, where the peer is. Prints the nanoseconds of each repeat on a line of its own,
-without the warm-up's.
+without the warm-up's; of WORK 'keep' the bytes by which the process grows for each link that it keeps.
 """
+import gc
 import sys
 import time
 
@@ -10,7 +11,6 @@ if sys.path[0].endswith('/peers'):
     del sys.path[0]  # this file has the library's name
 
 from pyroute2 import IPRoute, NetNS  # noqa: E402
-from pyroute2.ethtool import Ethtool  # noqa: E402
 
 warm_up, repeats, work, name, index, links, peer = sys.argv[1:]
 index, links = int(index), int(links)
@@ -57,6 +57,8 @@ def work_by_index():
 
 def work_features():
     global ethtool
+    from pyroute2.ethtool import Ethtool  # a start that asks for a link does not pay for it
+
     ethtool = ethtool or Ethtool()
     return ethtool.get_features(name)
 
@@ -83,6 +85,20 @@ def work_pair():
     here.link('add', ifname=name, kind='veth', peer={'ifname': peer})
     here.link('del', index=here.link_lookup(ifname=name)[0])
 
+
+def resident():
+    """Bytes of memory, after garbage is collected."""
+    gc.collect()
+    with open('/proc/self/smaps_rollup') as rollup:
+        return next(1024 * int(line.split()[1]) for line in rollup if line.startswith('Rss:'))
+
+
+if work == 'keep':
+    work_by_index()  # everything is loaded and open
+    before = resident()
+    kept = work_links()
+    print((resident() - before) / links)
+    sys.exit()
 
 once = globals()['work_' + work.replace('-', '_')]
 kept = None

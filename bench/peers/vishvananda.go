@@ -1,6 +1,7 @@
 // github.com/vishvananda/netlink, with one handle and its socket:
 // `vishvananda WARMUP REPEATS WORK NAME INDEX LINKS PEER` in the namespace where the work is; descriptor 4 is the other
-// namespace, where the peer is. Prints the nanoseconds of each repeat on a line of its own, without the warm-up's.
+// namespace, where the peer is. Prints the nanoseconds of each repeat on a line of its own, without the warm-up's; of WORK
+// 'keep' what resident.go does.
 package main
 
 import (
@@ -97,6 +98,10 @@ func main() {
 			check(here.LinkAdd(veth))
 			check(here.LinkDel(veth))
 		},
+	}
+	if os.Args[3] == "keep" {
+		keep(links, works["by-index"], works["links"])
+		return
 	}
 	once, known := works[os.Args[3]]
 	if !known {
