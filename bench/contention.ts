@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createVethPair, device, NetlinkError } from '../src/index.ts'
 import type { NetnsHandle } from '../src/sync.ts'
 import { CANARY, makeLab } from './lab.ts'
 import { watchLoop } from './loop-watch.ts'
 import { progressOf } from './progress.ts'
+import { promises } from './published.ts'
 
 /** What the program has asked for at any time: requests of ours, and fs.stat(), which shares the pool. */
 export interface Waiting {
@@ -139,12 +139,13 @@ export async function whileNetnsEnds(
 }
 
 async function hasEnded(here: NetnsHandle): Promise<void> {
-  const canary = device(CANARY, { netns: here })
+  const canary = promises.device(CANARY, { netns: here })
   while (!(await isGone(canary))) await setTimeout(10)
 }
 
 async function putCanary(here: NetnsHandle, there: NetnsHandle) {
-  const [canary] = await createVethPair({ netns: here, name: CANARY, peer: { name: CANARY, netns: there } })
+  const ends = { name: CANARY, netns: here, peer: { name: CANARY, netns: there } }
+  const [canary] = await promises.createVethPair(ends)
   return canary
 }
 
@@ -154,7 +155,7 @@ async function feel(
   begin: () => Promise<void>,
   { requests, files }: Waiting,
 ): Promise<Responsiveness> {
-  const canary = device(CANARY, { netns: here })
+  const canary = promises.device(CANARY, { netns: here })
   let over = false
   let answered = 0
   let slowest = 0
@@ -196,12 +197,12 @@ async function feel(
   return { lasted, answered, slowest, loopP99: p99, loopDelay: delay, loopHeld: held, stat: slowestStat }
 }
 
-async function isGone(canary: ReturnType<typeof device>): Promise<boolean> {
+async function isGone(canary: ReturnType<typeof promises.device>): Promise<boolean> {
   try {
     await canary.getLink()
     return false
   } catch (error) {
-    if (error instanceof NetlinkError && error.code === 'ENODEV') return true
+    if (error instanceof promises.NetlinkError && error.code === 'ENODEV') return true
     throw error
   }
 }
