@@ -1,5 +1,4 @@
 import type { Report } from './report.ts'
-import { basisOf } from './report-text.ts'
 import type { Taken } from './rounds.ts'
 import { escaped, svg } from './svg.ts'
 
@@ -45,12 +44,10 @@ function grid(bottom: number): string[] {
 }
 
 function group(work: Taken, top: number): string {
-  const basis = basisOf(work)
-  const bars = work.rows.map(({ name, median }, at) => {
-    const ratio = median / basis.median
+  const bars = work.rows.map(({ name, ratio }, at) => {
     const y = top + 20 + at * ROW
     const width = Math.max(2, Math.min(BAR, (BAR * Math.log10(Math.max(1, ratio))) / DECADES))
-    const kind = name.startsWith('veth-nl') ? 'ours' : name === basis.name ? 'limit' : 'peer'
+    const kind = name.startsWith('veth-nl') ? 'ours' : name === work.basis ? 'limit' : 'peer'
     return [
       `<text x="${LABELS - 8}" y="${y + 11}" text-anchor="end">${escaped(name)}</text>`,
       `<rect class="${kind}" x="${LABELS}" y="${y + 2}" width="${width.toFixed(1)}" height="${ROW - 5}" rx="2"/>`,

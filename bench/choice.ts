@@ -1,4 +1,5 @@
 import { type Contestant, OURS_PROMISES, OURS_SYNC } from './contestant.ts'
+import type { What } from './works.ts'
 
 /** What is measured besides the works, by the names that --only knows. */
 export const PARTS = ['holds', 'contention', 'verdicts', 'cold-start', 'memory'] as const
@@ -11,6 +12,8 @@ export interface Choice {
   /** The limit is always among them. */
   readonly contestants: readonly Contestant[]
   readonly work: (id: string) => boolean
+  /** Whether one of the contestants does it. */
+  readonly does: (what: What) => boolean
   readonly part: (name: Part) => boolean
 }
 
@@ -20,9 +23,11 @@ export function chosen(only: readonly string[], all: readonly Contestant[]): Cho
   const isRival = ({ name }: Contestant) => rivals.length === 0 || rivals.some(text => name.includes(text))
   const work = (id: string) => works.length === 0 || works.some(text => id.includes(text))
   const ours = all.some(one => isRival(one) && (one.name === OURS_SYNC || one.name === OURS_PROMISES))
+  const contestants = all.filter((one, at) => at === 0 || isRival(one))
   return {
-    contestants: all.filter((one, at) => at === 0 || isRival(one)),
+    contestants,
     work,
+    does: what => contestants.some(({ can }) => can.includes(what)),
     part: name => (ours || OF_PEERS.includes(name)) && work(name),
   }
 }

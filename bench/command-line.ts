@@ -48,8 +48,9 @@ export interface CommandLine {
 }
 
 /** @throws TypeError, TypeError of parseArgs(): what is wrong with it. */
-export function commandLine(): CommandLine {
+export function commandLine(args: readonly string[]): CommandLine {
   const { values } = parseArgs({
+    args: [...args],
     options: {
       links: { type: 'string' },
       rounds: { type: 'string' },

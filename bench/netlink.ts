@@ -30,7 +30,7 @@ import { makeWorks } from './works.ts'
 
 async function measure({ settings, install, only }: CommandLine): Promise<Report> {
   const { all, missing } = gather(install)
-  const { contestants, work: wanted, part } = chosen(only, all)
+  const { contestants, work: wanted, does, part } = chosen(only, all)
   const scenes = new Map<number, Scene>()
   const withLinks = (count: number) => {
     const scene = scenes.get(count) ?? manyLinks(count)
@@ -39,7 +39,7 @@ async function measure({ settings, install, only }: CommandLine): Promise<Report
   }
   // Before there are thousands of other devices.
   const verdicts = part('verdicts') ? await manyVerdicts(settings.namespaces, 4, settings.sweeps) : null
-  const works = makeWorks(settings, wanted, withLinks)
+  const works = makeWorks(settings, wanted, withLinks).filter(({ what }) => does(what))
   if (works.length === 0 && !PARTS.some(part)) {
     usage(new TypeError(`--only ${only.join(' --only ')} leaves nothing`))
   }
@@ -74,7 +74,7 @@ function usage(error: Error): never {
 
 function parsed(): CommandLine {
   try {
-    return commandLine()
+    return commandLine(process.argv.slice(2))
   } catch (error) {
     usage(error as Error)
   }

@@ -1,5 +1,5 @@
 import { collectGarbage } from './collect.ts'
-import type { Contestant } from './contestant.ts'
+import { type Contestant, RAW_C } from './contestant.ts'
 import { progressOf } from './progress.ts'
 import { type Spread, spread } from './spread.ts'
 import type { What, Work } from './works.ts'
@@ -17,6 +17,8 @@ export interface Taken {
   readonly title: string
   /** How often in each turn, by those who are not slow. */
   readonly repeats: number
+  /** Who the ratios are to: the limit; where it has no row, the fastest. */
+  readonly basis: string
   readonly rows: readonly Row[]
 }
 
@@ -24,6 +26,8 @@ export interface Taken {
 export interface Row extends Spread {
   readonly name: string
   readonly rounds: number
+  /** Of its median to that of the basis. */
+  readonly ratio: number
 }
 
 /** Everyone in turn (A B C A B C …), so that what else the machine does falls on all alike. */
@@ -44,10 +48,16 @@ export async function runRounds(work: Work, all: readonly Contestant[], rounds: 
     }
     progress(round + 1)
   }
-  const rows = doing.map(({ contestant: { name }, values }) => ({
-    name,
-    rounds: values.length,
-    ...spread(values),
-  }))
-  return { id, what, title, repeats, rows }
+  const each = doing.map(({ contestant: { name }, values }) => ({ name, values }))
+  return { id, what, title, repeats, ...compared(each) }
+}
+
+/** The values of each as rows with ratios. */
+export function compared(
+  each: readonly { readonly name: string; readonly values: readonly number[] }[],
+): Pick<Taken, 'basis' | 'rows'> {
+  const rows = each.map(({ name, values }) => ({ name, rounds: values.length, ...spread(values) }))
+  const limit = rows.find(({ name }) => name === RAW_C)
+  const basis = limit ?? rows.reduce((fastest, row) => (row.median < fastest.median ? row : fastest))
+  return { basis: basis.name, rows: rows.map(row => ({ ...row, ratio: row.median / basis.median })) }
 }
