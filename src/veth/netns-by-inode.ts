@@ -1,6 +1,6 @@
 import { type Netns, OWN_NETNS } from '../wire/netns.ts'
 import { ask, type Operation } from '../wire/operation.ts'
-import { isOutOfReach } from './netns-search.ts'
+import { inodeNow } from './netns-search.ts'
 
 /** Where namespaces are looked for, the quickest first. */
 const HELD = ['by name', 'by process', 'by thread'] as const
@@ -38,14 +38,5 @@ export class NetnsByInode {
       }
     }
     return this.#listed.get(inode) ?? null
-  }
-}
-
-function* inodeNow({ path }: Netns): Operation<number | null> {
-  try {
-    return (yield* ask<'identify'>({ kind: 'identify', netns: { path, inode: null } })).inode
-  } catch (error) {
-    if (isOutOfReach(error)) return null
-    throw error
   }
 }

@@ -8,12 +8,12 @@ type Known = Map<number, Netns>
 
 /**
  * The namespace that `netns` knows by an id: a named one, else one that a process or a thread is in, else null.
- * What is remembered is asked again before it is believed, since ids are given anew.
+ * What is remembered is asked again before it is believed: ids are given anew, and a process may be in another namespace by now.
  */
 export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
   const known = yield* remembered(netns)
   const before = known.get(id)
-  if (before !== undefined && (yield* idOf(netns, before)) === id) return before
+  if (before !== undefined && (yield* isStill(before)) && (yield* idOf(netns, before)) === id) return before
   known.delete(id)
   for (const held of ['by name', 'by process', 'by thread'] as const) {
     for (const candidate of yield* ask<'namespaces'>({ kind: 'namespaces', held })) {
@@ -24,6 +24,21 @@ export function* findNetns(netns: Netns, id: number): Operation<Netns | null> {
     if (match !== undefined) return match
   }
   return null
+}
+
+/** By a process's id the kernel tells of whatever namespace that process is in. Somebody else's may not be looked into. */
+function* isStill(before: Netns): Operation<boolean> {
+  return before.inode === null || (yield* inodeNow(before)) === before.inode
+}
+
+/** Which namespace its path stands for now; null for none that may be looked at. */
+export function* inodeNow({ path }: Netns): Operation<number | null> {
+  try {
+    return (yield* ask<'identify'>({ kind: 'identify', netns: { path, inode: null } })).inode
+  } catch (error) {
+    if (isOutOfReach(error)) return null
+    throw error
+  }
 }
 
 /** null also for a candidate that is gone meanwhile, or that may not be looked at. */

@@ -9,6 +9,16 @@ export async function processInNetns(t: TestContext): Promise<number> {
   return (await start(t, 'unshare', '--net', 'sh', '-c', WAIT)).pid!
 }
 
+/** The same, and what has it go on into another one. */
+export async function wandererInNetns(t: TestContext): Promise<{ pid: number; goOn(): Promise<void> }> {
+  const child = await start(t, 'unshare', '--net', 'sh', '-c', `${WAIT}; exec unshare --net sh -c '${WAIT}'`)
+  const goOn = async () => {
+    child.stdin!.write('\n')
+    await once(child.stdout!, 'data')
+  }
+  return { pid: child.pid!, goOn }
+}
+
 /**
  * The path of a network namespace that only a descriptor of another process holds: that process itself is where
  * we are, so that neither a name nor a process leads there.

@@ -4,12 +4,15 @@ import { once } from 'node:events'
 import { closeSync, openSync, readlinkSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { listNetnsIds } from '../../src/rtnetlink/netns-id.ts'
 import { createNetns, createVethPair, type NetnsHandle } from '../../src/sync.ts'
 import { asNobody, needsSetpriv, testAgain, testInPrivateMounts } from '../api/again.ts'
 import { type AnyDevice, type Api, formsHere } from '../api/forms.ts'
 import { needsCompiler } from '../tools/compiler.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
-import { netnsHeldElsewhere, processInNetns, threadInNetns } from './children.ts'
+import { real } from '../tools/real.ts'
+import { until } from '../tools/until.ts'
+import { netnsHeldElsewhere, processInNetns, threadInNetns, wandererInNetns } from './children.ts'
 
 const root = { skip: needsRoot }
 
@@ -97,6 +100,26 @@ for (const [form, api] of formsHere) {
     assert.equal((await peer.getLink()).name, 'b')
     await same(await peer.getVethPeer(), a)
   })
+
+  test(
+    `${form}: a process that is in another namespace by now, of the same id, leads to that one`,
+    root,
+    async t => {
+      const home = ownNetns(t)
+      const { pid, goOn } = await wandererInNetns(t)
+      const [a, b] = await api.createVethPair({ name: 'a', netns: home, peer: 'b' })
+      await b.move({ pid })
+      const { linkNetnsId } = await a.getLink()
+      await a.getVethPeer()
+      await a.delete()
+      await goOn()
+      await until(() => !real(listNetnsIds(home)).includes(linkNetnsId!)) // the first namespace has ended
+      const [c, d] = await api.createVethPair({ name: 'c', netns: home, peer: 'd' })
+      const moved = await d.move({ pid })
+      assert.equal((await c.getLink()).linkNetnsId, linkNetnsId)
+      await same(await c.getVethPeer(), moved)
+    },
+  )
 
   test(`${form}: a peer in a namespace that only a thread is in is found there`, {
     skip: needsRoot || needsCompiler,
