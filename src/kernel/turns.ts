@@ -26,14 +26,14 @@ export class Turns {
       const abort = () => {
         if (state === 'begun' && awaited) return
         state = 'given up'
+        forget()
         reject(signal?.reason)
       }
       const work = async () => {
         if (state === 'given up') return
         state = 'begun'
         try {
-          const result = await new Promise<number>(begin)
-          forget()
+          const result = await new Promise<number>(begin).finally(forget)
           if (state === 'begun') resolve(take(result))
         } catch (error) {
           reject(error)

@@ -1,12 +1,33 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { PromiseKernel } from '../../src/kernel/async-kernel.ts'
 import { type AsyncKernel, run } from '../../src/kernel/kernel.ts'
+import { Turns } from '../../src/kernel/turns.ts'
+import { getLink } from '../../src/rtnetlink/link-operations.ts'
+import { netnsFrom } from '../../src/wire/netns.ts'
 import { type Answer, type Ask, ask, type Operation, sheltered } from '../../src/wire/operation.ts'
 import { ack, change, datagram, dumpAll, getOne, part, reply } from './messages.ts'
 import { ETIMEDOUT, scriptedPromises } from './scripted.ts'
 
 const REASON = new Error('enough')
+
+/** A signal, and who listens to it. */
+function overheard() {
+  const controller = new AbortController()
+  const { signal } = controller
+  const heard = new Set<unknown>()
+  const { addEventListener, removeEventListener } = signal
+  signal.addEventListener = (...words: Parameters<typeof addEventListener>) => {
+    heard.add(words[1])
+    addEventListener.apply(signal, words)
+  }
+  signal.removeEventListener = (...words: Parameters<typeof removeEventListener>) => {
+    heard.delete(words[1])
+    removeEventListener.apply(signal, words)
+  }
+  return { signal, heard, abort: () => controller.abort(REASON) }
+}
 
 describe('an AbortSignal', () => {
   test('that is aborted already lets nothing begin', async () => {
@@ -113,18 +134,26 @@ describe('an AbortSignal', () => {
 
   test('that is never aborted is let go of', async () => {
     const { perform } = scriptedPromises([datagram(reply(1))])
-    const { signal } = new AbortController()
-    const heard = new Set<unknown>()
-    const { addEventListener, removeEventListener } = signal
-    signal.addEventListener = (...words: Parameters<typeof addEventListener>) => {
-      heard.add(words[1])
-      addEventListener.apply(signal, words)
-    }
-    signal.removeEventListener = (...words: Parameters<typeof removeEventListener>) => {
-      heard.delete(words[1])
-      removeEventListener.apply(signal, words)
-    }
+    const { signal, heard } = overheard()
     await perform(getOne(), { signal })
+    assert.equal(heard.size, 0)
+  })
+
+  test('is let go of by a request that cannot be put', async () => {
+    const { signal, heard } = overheard()
+    const nowhere = getLink({ netns: netnsFrom('/proc/none/ns/net'), device: 'lo' })
+    await assert.rejects(run(nowhere, new PromiseKernel(), { signal }), { code: 'ENOENT' })
+    assert.equal(heard.size, 0)
+  })
+
+  test('is let go of by work that is given up, before its turn or afterwards', async () => {
+    const { signal, heard, abort } = overheard()
+    const turns = new Turns()
+    const patience = { signal, awaited: false }
+    const works = [1, 2].map(() => turns.take(() => {}, Number, patience))
+    await nextTurn()
+    abort()
+    for (const work of [...works, turns.take(() => {}, Number, patience)]) await assert.rejects(work, REASON)
     assert.equal(heard.size, 0)
   })
 })
