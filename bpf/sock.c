@@ -50,7 +50,7 @@ enum { AF_NETLINK = 16, AF_PACKET = 17, SOCK_RAW = 3, MSG_TRUNC = 0x20, MSG_DONT
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8, SO_RCVBUFFORCE = 33, SOL_NETLINK = 270, NETLINK_ADD_MEMBERSHIP = 1 };
 enum { NETLINK_LISTEN_ALL_NSID = 8, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, NETLINK_GET_STRICT_CHK = 12 };
 enum { PERF_TYPE_TRACEPOINT = 2, PERF_ATTR_SIZE_VER0 = 64, PERF_FLAG_FD_CLOEXEC = 8 };
-enum { NLM_F_MULTI = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
+enum { NLM_F_MULTI = 2, NLM_F_DUMP = 0x300, NLMSG_ERROR = 2, NLMSG_DONE = 3, CLOCK_MONOTONIC = 1, SIG_SETMASK = 2 };
 
 struct nlmsghdr { uint32_t len; uint16_t type, flags; uint32_t seq, pid; };
 struct sockaddr_nl { uint16_t family, pad; uint32_t pid, groups; };
@@ -139,14 +139,15 @@ int napi_throw_error(napi_env, const char *, const char *);
 
 /* ---- What there is ---- */
 
-enum { SLOTS = 512, IDLE_MS = 500, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768, ATTR_ROOM = 512, POINTERS = 8 };
-enum { SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
+enum { SLOTS = 512, IDLE_MS = 500, DUMP_MS = 30000, JANITOR_MS = 200, LOOK_MS = 100, DUMP_ROOM = 32768 };
+enum { ATTR_ROOM = 512, POINTERS = 8, SEND_WORDS = 7, FRAME_TRIES = 20, ROOMS = 4, ROOM = 128 * 1024, ROOM_WORDS = 2 * 32 };
 enum { ARGUMENTS = 8, PART = 256 * 1024, PARTS = 8, EVENT_ROOM = 64 * 1024, HELD_WORDS = 1024 };
 
 /* A socket and its handle. */
 struct slot {
   enum { FREE, IDLE, BUSY, DOOMED } state; /* DOOMED: closed meanwhile; the exchange that is busy with it will do it */
   int fd;
+  int is_in_dump; /* of which the rest is to come: between two exchanges it is not idle as others are */
   int64_t handle; /* generation * SLOTS + index: never used twice */
   int64_t used_at;
   int64_t looked_at; /* whether its namespace is still the caller's */
@@ -364,7 +365,8 @@ static void *janitor(void *argument) {
     pthread_mutex_lock(&environment->lock);
     next = RESTING;
     for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
-      if (slot->state == IDLE && now_ms() - slot->used_at > IDLE_MS) close_slot(slot);
+      int64_t most = slot->is_in_dump ? DUMP_MS : IDLE_MS; /* a dump's visitor may take its time, or never come back */
+      if (slot->state == IDLE && now_ms() - slot->used_at > most) close_slot(slot);
       if (slot->state != FREE) next = WATCHING;
     }
     if (environment->janitor == LEAVING) next = LEAVING;
@@ -397,12 +399,13 @@ static int64_t ensure_janitor(struct environment *environment) {
   return error;
 }
 
-/* Under the lock. A free one, else the longest idle: to its owner that looks like the janitor. */
+/* Under the lock. A free one, else the longest idle, but no dump's: to its owner that looks like the janitor. */
 static struct slot *vacant_slot(struct environment *environment) {
   struct slot *oldest = NULL;
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
     if (slot->state == FREE) return slot;
-    if (slot->state == IDLE && (!oldest || slot->used_at < oldest->used_at)) oldest = slot;
+    if (slot->state != IDLE || slot->is_in_dump) continue;
+    if (!oldest || slot->used_at < oldest->used_at) oldest = slot;
   }
   if (oldest) close_slot(oldest);
   return oldest;
@@ -472,14 +475,37 @@ static int64_t receive(int fd, uint8_t *at, size_t room, int64_t deadline) {
   }
 }
 
+/* The message at `at`, which moves on behind it; 0: there is none, or not the whole of it. */
+static int next_message(const uint8_t *datagram, size_t length, size_t *at, struct nlmsghdr *message) {
+  if (*at >= length || length - *at < sizeof *message) return 0;
+  memcpy(message, datagram + *at, sizeof *message);
+  if (message->len < sizeof *message || message->len > length - *at) return 0;
+  *at += (message->len + 3) & ~(size_t)3;
+  return 1;
+}
+
 /* Whether the rest of a dump follows: its messages are marked so, and the last one is DONE. */
 static int goes_on(const uint8_t *datagram, size_t length) {
-  struct nlmsghdr message = {0};
-  for (size_t at = 0; at < length && length - at >= sizeof message; at += (message.len + 3) & ~(size_t)3) {
-    memcpy(&message, datagram + at, sizeof message);
-    if (!(message.flags & NLM_F_MULTI) || message.type == NLMSG_DONE || message.len < sizeof message) return 0;
-  }
-  return length >= sizeof message;
+  size_t at = 0;
+  struct nlmsghdr message;
+  while (next_message(datagram, length, &at, &message))
+    if (!(message.flags & NLM_F_MULTI) || message.type == NLMSG_DONE) return 0;
+  return length > 0 && at >= length;
+}
+
+/* The same by what was asked: generic netlink does not mark all that belongs to a dump. */
+static int begins_dump(const uint8_t *request, size_t length) {
+  size_t at = 0;
+  struct nlmsghdr message;
+  return next_message(request, length, &at, &message) && (message.flags & NLM_F_DUMP) == NLM_F_DUMP;
+}
+
+static int ends_dump(const uint8_t *datagram, size_t length) {
+  size_t at = 0;
+  struct nlmsghdr message;
+  while (next_message(datagram, length, &at, &message))
+    if (message.type == NLMSG_DONE || message.type == NLMSG_ERROR) return 1;
+  return 0;
 }
 
 /* most: how many datagrams. */
@@ -490,6 +516,7 @@ static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
   if (error) return error;
   while (job->request.at && send(slot->fd, job->request.at, job->request.length, 0) < 0)
     if (failure() != -EINTR) return failure();
+  if (job->request.at) slot->is_in_dump = begins_dump(job->request.at, job->request.length);
 
   size_t at = 0, words = 0;
   do {
@@ -502,7 +529,9 @@ static int64_t exchange_on(struct slot *slot, struct job *job, size_t most) {
     }
     job->words.at[words++] = (uint32_t)at;
     job->words.at[words++] = (uint32_t)length;
-    if ((size_t)length > job->bytes.length - at || !goes_on(job->bytes.at + at, (size_t)length)) break;
+    if ((size_t)length > job->bytes.length - at) break;
+    slot->is_in_dump = slot->is_in_dump && !ends_dump(job->bytes.at + at, (size_t)length);
+    if (!goes_on(job->bytes.at + at, (size_t)length)) break;
     at += ((size_t)length + 3) & ~(size_t)3;
     deadline = 0;
   } while (at + DUMP_ROOM <= job->bytes.length && words + 2 <= job->words.length && words / 2 < most);
@@ -534,16 +563,17 @@ static void vacate(struct environment *environment, struct slot *slot) {
 /* ---- Reading ahead: while JavaScript decodes one part of a dump, the kernel writes the next, on another processor ---- */
 
 /* Whether there is more behind what this room had space for; negative: the error behind it. */
-static int64_t fill(int fd, struct room *room) {
+static int64_t fill(struct slot *slot, struct room *room) {
   size_t at = room->count = room->length = 0;
   while (at + DUMP_ROOM <= ROOM && room->count < ROOM_WORDS) {
-    int64_t length = receive(fd, room->bytes + at, ROOM - at, 0);
+    int64_t length = receive(slot->fd, room->bytes + at, ROOM - at, 0);
     if (length == -ETIMEDOUT) return 0; /* a pause: JavaScript's own limit is for that */
     if (length < 0) return length;
     if ((size_t)length > ROOM - at) return -ENOBUFS;
     room->words[room->count++] = (uint32_t)at;
     room->words[room->count++] = (uint32_t)length;
     room->length = at + (size_t)length;
+    slot->is_in_dump = slot->is_in_dump && !ends_dump(room->bytes + at, (size_t)length);
     if (!goes_on(room->bytes + at, (size_t)length)) return 0;
     at = (room->length + 3) & ~(size_t)3;
   }
@@ -569,7 +599,7 @@ static void *read_ahead(void *argument) {
     if (!is_doomed) {
       struct room *room = &reader->rooms[reader->filled % ROOMS];
       pthread_mutex_unlock(&environment->lock);
-      more = fill(slot->fd, room);
+      more = fill(slot, room);
       pthread_mutex_lock(&environment->lock);
       if (room->count > 0) reader->filled++;
       if (more == -ENOBUFS) reader->is_unfit = 1;
@@ -685,10 +715,9 @@ static int64_t exchange(struct job *job) {
  */
 static uint32_t ends_in(const uint8_t *datagram, size_t length) {
   uint32_t ends = 0, counted = 0;
+  size_t at = 0;
   struct nlmsghdr message;
-  for (size_t at = 0; at < length && length - at >= sizeof message; at += (message.len + 3) & ~(size_t)3) {
-    memcpy(&message, datagram + at, sizeof message);
-    if (message.len < sizeof message || message.len > length - at) break;
+  while (next_message(datagram, length, &at, &message)) {
     if (((message.flags & NLM_F_MULTI) && message.type != NLMSG_DONE) || message.seq == counted) continue;
     counted = message.seq;
     ends++;

@@ -38,9 +38,10 @@ export interface Shim {
    *
    * A socket pins its namespace. So it is closed once it has been idle for half a second (within 0.2 s, even while
    * JavaScript is busy), or was idle for longest when a 513th was opened. Its handle is -9, EBADF, from then on:
-   * reopen.
+   * reopen. One with the rest of a dump to come is not idle: it is closed after 30 s without a call, and never for a
+   * 513th; the one whose dump is read ahead by closeSocket() only, or the end of this thread's JavaScript.
    *
-   * @returns a handle, never used twice; -24, EMFILE, when 512 are in use at this moment.
+   * @returns a handle, never used twice; -24, EMFILE, when 512 are in use, or in the middle of a dump.
    */
   openSocket(netns: number, protocol: number): number
   openSocket(netns: number, protocol: number, done: Done): number
@@ -61,8 +62,8 @@ export interface Shim {
    * most, and go on with null.
    * @returns how many datagrams, or
    * -110, ETIMEDOUT: none came; the request stays sent.
-   * -9, EBADF: the socket is closed, see openSocket; nothing was sent. After half a second between two calls this
-   * may meet the rest of a dump.
+   * -9, EBADF: the socket is closed, see openSocket; nothing was sent. After 30 s between two calls this may meet
+   * the rest of a dump.
    * -16, EBUSY: another exchange is in flight on this socket; nothing was sent.
    * An error that the kernel reports behind datagrams, such as -105, ENOBUFS, is the next call's answer, which then
    * sends nothing.
