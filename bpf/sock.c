@@ -399,16 +399,21 @@ static int64_t ensure_janitor(struct environment *environment) {
   return error;
 }
 
-/* Under the lock. A free one, else the longest idle, but no dump's: to its owner that looks like the janitor. */
+/*
+ * Under the lock. A free one, else the longest idle: to its owner that looks like the janitor. Where all are in the middle
+ * of dumps it is the one that was used last, which has waited least for its next turn.
+ */
 static struct slot *vacant_slot(struct environment *environment) {
-  struct slot *oldest = NULL;
+  struct slot *idle = NULL, *in_dump = NULL;
   for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
     if (slot->state == FREE) return slot;
-    if (slot->state != IDLE || slot->is_in_dump) continue;
-    if (!oldest || slot->used_at < oldest->used_at) oldest = slot;
+    if (slot->state != IDLE) continue;
+    if (!slot->is_in_dump && (!idle || slot->used_at < idle->used_at)) idle = slot;
+    if (slot->is_in_dump && (!in_dump || slot->used_at >= in_dump->used_at)) in_dump = slot;
   }
-  if (oldest) close_slot(oldest);
-  return oldest;
+  if (!idle) idle = in_dump;
+  if (idle) close_slot(idle);
+  return idle;
 }
 
 /* Under the lock. */

@@ -38,10 +38,11 @@ export interface Shim {
    *
    * A socket pins its namespace. So it is closed once it has been idle for half a second (within 0.2 s, even while
    * JavaScript is busy), or was idle for longest when a 513th was opened. Its handle is -9, EBADF, from then on:
-   * reopen. One with the rest of a dump to come is not idle: it is closed after 30 s without a call, and never for a
-   * 513th; the one whose dump is read ahead by closeSocket() only, or the end of this thread's JavaScript.
+   * reopen. One with the rest of a dump to come is not idle: it is closed after 30 s without a call, and for a 513th only
+   * where all the others are so too; the one whose dump is read ahead by closeSocket() alone, or the end of this thread's
+   * JavaScript.
    *
-   * @returns a handle, never used twice; -24, EMFILE, when 512 are in use, or in the middle of a dump.
+   * @returns a handle, never used twice; -24, EMFILE, when 512 are in use at this moment.
    */
   openSocket(netns: number, protocol: number): number
   openSocket(netns: number, protocol: number, done: Done): number

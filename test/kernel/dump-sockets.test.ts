@@ -184,6 +184,17 @@ test('a dump in the middle keeps its place when all sockets are in use', root, t
   for (const socket of [handle, ...others]) shim.closeSocket(socket)
 })
 
+test('where all are in the middle of dumps the one that began last makes room', root, t => {
+  const shim = loadShim()
+  const netns = crowd(t, 40)
+  const dumps = Array.from({ length: 512 }, () => begin(shim, netns))
+  dumps.push(begin(shim, netns))
+  const lost = dumps.filter(handle => receive(shim, handle) === EBADF)
+  assert.equal(lost.length, 1)
+  assert.ok(dumps.indexOf(lost[0]!) > 0)
+  for (const handle of dumps) shim.closeSocket(handle)
+})
+
 test('a dump that nobody comes back for loses its socket after all', {
   skip: needsRoot || needsCompiler,
 }, async t => {
