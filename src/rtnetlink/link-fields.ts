@@ -25,8 +25,25 @@ export function checkLinkFields(fields: readonly LinkField[]): void {
   }
 }
 
-/** Reads these fields of view[at, end), a struct ifinfomsg and its attributes, and passes over all others. */
+/**
+ * Reads these fields of view[at, end), a struct ifinfomsg and its attributes, and passes over all others. One for all calls
+ * with the same fields: a table has code made for it once it has read a thousand links.
+ */
 export function fieldsDecoder<F extends LinkField>(fields: readonly F[]): Decode<Pick<Link, F>> {
+  const key = fields.join()
+  const known = decoders.get(key) as Decode<Pick<Link, F>> | undefined
+  if (known !== undefined) return known
+  const decode = makeDecoder(fields)
+  const oldest = decoders.size < MOST_DECODERS ? undefined : decoders.keys().next().value
+  if (oldest !== undefined) decoders.delete(oldest)
+  decoders.set(key, decode)
+  return decode
+}
+const decoders = new Map<string, Decode<Partial<Link>>>()
+/** A program asks for a few lists of fields; those made first go first. */
+const MOST_DECODERS = 64
+
+function makeDecoder<F extends LinkField>(fields: readonly F[]): Decode<Pick<Link, F>> {
   const wanted: ReadonlySet<string> = new Set(fields)
   const table = excerpt<Link>(LINK.rows.filter(([, field]) => wanted.has(field)))
   const initial = new Link()

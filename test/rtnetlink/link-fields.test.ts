@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as promises from '../../src/index.ts'
-import { LINK_FIELDS } from '../../src/rtnetlink/link-fields.ts'
+import { fieldsDecoder, LINK_FIELDS } from '../../src/rtnetlink/link-fields.ts'
 import { forEachLink, type Link, type LinkField, listLinks } from '../../src/sync.ts'
 import { inNetns, needsRoot } from '../tools/netns.ts'
 import { vethIn } from '../tools/veth.ts'
@@ -65,6 +65,28 @@ test(
   inNetns(netns => {
     listLinks({ netns, fields: ['altNames'] })[0]!.altNames.push('mine')
     assert.deepEqual(listLinks({ netns, fields: ['altNames'] }), [{ altNames: [] }])
+  }),
+)
+
+test('the same fields in the same order have one decoder, whose table so gets to its own code', () => {
+  const decode = fieldsDecoder(['name', 'mtu'])
+  assert.equal(fieldsDecoder(['name', 'mtu']), decode)
+  assert.notEqual(fieldsDecoder(['mtu', 'name']), decode)
+  assert.notEqual(fieldsDecoder(['name']), decode)
+})
+
+test('not all decoders that ever were are kept', () => {
+  const first = fieldsDecoder(['name', 'group'])
+  for (let times = 1; times <= 100; times++) fieldsDecoder(new Array<LinkField>(times).fill('mtu'))
+  assert.notEqual(fieldsDecoder(['name', 'group']), first)
+})
+
+test(
+  'fields in another order are in that order',
+  root,
+  inNetns(netns => {
+    for (const fields of [['name', 'index'] as const, ['index', 'name'] as const])
+      assert.deepEqual(Object.keys(listLinks({ netns, fields })[0]!), fields)
   }),
 )
 
