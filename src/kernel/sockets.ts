@@ -39,25 +39,27 @@ export class Sockets {
         return socket
       this.drop(socket)
     }
-    return this.open(netns, protocol, inode)
+    return this.open(netns, protocol)
   }
 
-  open(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
+  open(netns: Netns, protocol: number): Socket {
     try {
-      return this.#open(netns, protocol, inode)
+      return this.#open(netns, protocol)
     } catch (error) {
       // Those that wait are what this program can spare.
       if (!(error instanceof SystemError && error.code === 'EMFILE') || this.#count === 0) throw error
       this.#dropIdle(0)
-      return this.#open(netns, protocol, inode)
+      return this.#open(netns, protocol)
     }
   }
 
-  #open(netns: Netns, protocol: number, inode: number): Socket {
+  #open(netns: Netns, protocol: number): Socket {
     const fd = openNetns(netns)
     try {
       const slot = this.#shim.openSocket(fd, protocol)
       if (slot < 0) throw new SystemError(slot, fd < 0 ? 'socket' : 'setns', whyNotEntered(slot, fd, netns))
+      // Of what was opened: the path may have stood for another one when it was looked at.
+      const inode = fd < 0 ? 0 : this.#shim.inode(fd, '')
       return { slot, path: netns.path, inode, protocol }
     } finally {
       closeNetns(fd)

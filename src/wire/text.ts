@@ -5,7 +5,8 @@
 const LONGEST = 32
 const SLOTS = 16384
 const seen: string[] = new Array(SLOTS).fill('')
-const decoder = new TextDecoder()
+/** A byte order mark at the beginning of a name is a part of it. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The bytes view[at, at + length) up to the first NUL, as UTF-8. */
 export function readText(view: DataView, at: number, length: number): string {
