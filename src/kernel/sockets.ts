@@ -18,7 +18,7 @@ export interface Socket {
  */
 export class Sockets {
   readonly #shim: Shim
-  /** By their namespace's path. */
+  /** By their namespace's path; the one that was used last is the last. */
   readonly #idle = new Map<string, Socket[]>()
   #count = 0
 
@@ -68,13 +68,14 @@ export class Sockets {
 
   /** For a socket whose conversation has come to its end. */
   giveBack(socket: Socket): void {
-    const there = this.#idle.get(socket.path)
-    if (there === undefined) this.#idle.set(socket.path, [socket])
-    else there.push(socket)
+    const there = this.#idle.get(socket.path) ?? []
+    there.push(socket)
+    this.#idle.delete(socket.path)
+    this.#idle.set(socket.path, there)
     if (++this.#count > MOST_IDLE) this.#dropIdle(MOST_IDLE)
   }
 
-  /** Down to so many, those of the namespaces first that came up first. */
+  /** Down to so many, those of the namespaces first that were used longest ago. */
   #dropIdle(most: number): void {
     for (const path of this.#idle.keys()) {
       if (this.#count <= most) return

@@ -71,12 +71,18 @@ export class PairQuestions {
   }
 }
 
-/** How many devices' questions are remembered; those that were put longest ago go first. */
-const MOST = 1024
+/** How many devices' questions are remembered, of some 7 KB for a peer and 15 for a verdict. */
+export const MOST_REMEMBERED = 4096
 
-/** What was asked about devices the last time: questions, never an answer. One kernel's, for one purpose. */
+/**
+ * What was asked about devices the last time: questions, never an answer. One kernel's, for one purpose. Who goes where there
+ * are too many is left to chance: of those put longest ago each would go just before its turn comes again.
+ */
 export class Remembered<Q> {
-  readonly #byDevice = new Map<string, Q>()
+  /** undefined: they are taken. */
+  readonly #byDevice = new Map<string, Q | undefined>()
+  /** Of all that are in there. */
+  readonly #keys: string[] = []
 
   static of<Q>(memory: Answers['memory'], purpose: string): Remembered<Q> {
     const known = (memory.get(purpose) as Remembered<Q> | undefined) ?? new Remembered<Q>()
@@ -88,14 +94,24 @@ export class Remembered<Q> {
   take(ref: DeviceRef): Q | undefined {
     const key = keyOf(ref)
     const questions = this.#byDevice.get(key)
-    if (questions !== undefined) this.#byDevice.delete(key)
+    if (questions !== undefined) this.#byDevice.set(key, undefined)
     return questions
   }
 
   keep(ref: DeviceRef, questions: Q): void {
-    const oldest = this.#byDevice.size < MOST ? undefined : this.#byDevice.keys().next().value
-    if (oldest !== undefined) this.#byDevice.delete(oldest)
-    this.#byDevice.set(keyOf(ref), questions)
+    const key = keyOf(ref)
+    if (!this.#byDevice.has(key)) this.#makePlace(key)
+    this.#byDevice.set(key, questions)
+  }
+
+  #makePlace(key: string): void {
+    if (this.#keys.length < MOST_REMEMBERED) {
+      this.#keys.push(key)
+      return
+    }
+    const chosen = Math.floor(Math.random() * MOST_REMEMBERED)
+    this.#byDevice.delete(this.#keys[chosen]!)
+    this.#keys[chosen] = key
   }
 }
 export const MEMORY = { kind: 'memory' } as const

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { loadShim, type Shim } from '../../src/kernel/shim.ts'
-import { Sockets } from '../../src/kernel/sockets.ts'
+import { type Socket, Sockets } from '../../src/kernel/sockets.ts'
 import { NETLINK_ROUTE } from '../../src/wire/netlink.ts'
 import { needsRoot, ownNetns } from '../tools/netns.ts'
+import { ScriptedShim } from './scripted.ts'
 
 /** A path that can be had stand for one thing or another. */
 function sign(t: TestContext): { path: string; pointTo(file: string): void } {
@@ -49,4 +50,16 @@ test('a path that changes while a socket is opened: it is used for where it was 
   assert.notEqual(next.slot, socket.slot)
   assert.equal(next.inode, one.inode)
   sockets.drop(next)
+})
+
+test('of more than can wait those of the namespace that was used longest ago go', () => {
+  const shim = new ScriptedShim([])
+  const sockets = new Sockets(shim)
+  const socket = (slot: number): Socket => ({ slot, path: `/${slot}`, inode: slot, protocol: NETLINK_ROUTE })
+  const take = (slot: number) => sockets.take({ path: `/${slot}`, inode: null }, NETLINK_ROUTE, slot)
+  for (let slot = 1; slot <= 512; slot++) sockets.giveBack(socket(slot))
+  sockets.giveBack(take(1))
+  sockets.giveBack(socket(513))
+  assert.deepEqual(shim.calls, ['close 2'])
+  assert.equal(take(1).slot, 1)
 })
