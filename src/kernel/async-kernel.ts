@@ -10,6 +10,7 @@ import {
   finishFrames,
   finishTracepoint,
   finishUnbinding,
+  kernelFileLater,
   prepareBinding,
 } from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
@@ -82,6 +83,8 @@ export class PromiseKernel implements AsyncKernel {
       }
       case 'namespaces':
         return question.held === 'by name' ? listNamedNetns() : await listNetnsInSlices(question.held)
+      case 'kernel file':
+        return await kernelFileLater(question)
       case 'wait':
         return await pause(question.milliseconds, limits.signal)
       default:

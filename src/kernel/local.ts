@@ -2,12 +2,12 @@ import { SystemError } from '../wire/errors.ts'
 import { netnsLabel } from '../wire/netns.ts'
 import type { Answer, Ask, Self } from '../wire/operation.ts'
 import { identifyNetns } from './netns-files.ts'
-import { dirname, join, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from './node.ts'
+import { dirname, join, mkdirSync, promises, readFileSync, rmSync, statSync, writeFileSync } from './node.ts'
 
 const EIO = 5
 const EPERM = -1
 
-type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' | 'kernel file' }>
+type AtOnce = Extract<Ask, { kind: 'identify' | 'self' | 'shelter' | 'memory' }>
 
 /** The questions whose answers never wait for the kernel: the same in both forms. */
 export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): Answer {
@@ -20,25 +20,42 @@ export function answerAtOnce(question: AtOnce, memory: Map<string, unknown>): An
       return null
     case 'memory':
       return memory
-    case 'kernel file':
-      return kernelFile(question)
   }
 }
 
 /** Where the file systems are mounted; tracefs in the other place by mounting debugfs. */
 const MOUNTED = { sysfs: ['/sys'], tracefs: ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] } as const
 
-function kernelFile({ of, path }: Extract<Ask, { kind: 'kernel file' }>): Uint8Array {
-  const mounted = MOUNTED[of].find(folder => isThere(folder, path)) ?? MOUNTED[of][0]
-  const file = join(mounted, path)
+type KernelFile = Extract<Ask, { kind: 'kernel file' }>
+
+export function kernelFile(question: KernelFile): Uint8Array {
+  const mounted = mountOf(question)
   try {
-    return readFileSync(file)
+    return readFileSync(join(mounted, question.path))
   } catch (error) {
-    const { errno = -EIO, code } = error as NodeJS.ErrnoException
-    const hint =
-      of === 'tracefs' && code === 'ENOENT' ? `; is it mounted? mount -t tracefs tracefs ${mounted}` : ''
-    throw new SystemError(errno, 'open', `${file}${hint}`)
+    throw unreadable(question, mounted, error as NodeJS.ErrnoException)
   }
+}
+
+/** The same on the pool: the kernel's types are some megabytes. */
+export async function kernelFileLater(question: KernelFile): Promise<Uint8Array> {
+  const mounted = mountOf(question)
+  try {
+    return await promises.readFile(join(mounted, question.path))
+  } catch (error) {
+    throw unreadable(question, mounted, error as NodeJS.ErrnoException)
+  }
+}
+
+function mountOf({ of, path }: KernelFile): string {
+  return MOUNTED[of].find(folder => isThere(folder, path)) ?? MOUNTED[of][0]
+}
+
+function unreadable({ of, path }: KernelFile, mounted: string, error: NodeJS.ErrnoException): SystemError {
+  const { errno = -EIO, code } = error
+  const hint =
+    of === 'tracefs' && code === 'ENOENT' ? `; is it mounted? mount -t tracefs tracefs ${mounted}` : ''
+  return new SystemError(errno, 'open', `${join(mounted, path)}${hint}`)
 }
 
 function isThere(folder: string, path: string): boolean {

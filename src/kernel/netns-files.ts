@@ -89,7 +89,8 @@ export function listProcessNetns(): Netns[] {
 /** Those of all threads: a program may have one in another namespace than its main thread. */
 export function listThreadNetns(): Netns[] {
   const found: Netns[] = []
-  for (const pid of processes(readdirSync('/proc'))) addThreads(found, pid)
+  for (const pid of processes(readdirSync('/proc')))
+    for (const folder of threads(pid)) addNetnsOf(found, folder)
   return eachOnce(found)
 }
 
@@ -98,9 +99,10 @@ export async function listNetnsInSlices(held: 'by process' | 'by thread'): Promi
   const found = held === 'by process' ? ownDescriptors() : []
   let count = 0
   for (const pid of processes(await promises.readdir('/proc'))) {
-    if (held === 'by process') addNetnsOf(found, `/proc/${pid}`)
-    else addThreads(found, pid)
-    if (++count % 64 === 0) await new Promise(resolve => setImmediate(resolve))
+    for (const folder of held === 'by process' ? [`/proc/${pid}`] : threads(pid)) {
+      addNetnsOf(found, folder)
+      if (++count % 64 === 0) await new Promise(resolve => setImmediate(resolve))
+    }
   }
   return eachOnce(found)
 }
@@ -118,12 +120,13 @@ function ownDescriptors(): Netns[] {
   return found
 }
 
-function addThreads(found: Netns[], pid: string): void {
+/** Their folders. */
+function threads(pid: string): string[] {
   const folder = `/proc/${pid}/task`
   try {
-    for (const tid of readdirSync(folder)) addNetnsOf(found, `${folder}/${tid}`)
+    return readdirSync(folder).map(tid => `${folder}/${tid}`)
   } catch {
-    // ended meanwhile
+    return [] // ended meanwhile
   }
 }
 

@@ -10,6 +10,7 @@ import {
   finishFrames,
   finishTracepoint,
   finishUnbinding,
+  kernelFile,
   prepareBinding,
 } from './local.ts'
 import { converse, DEFAULT_TIMEOUT, LONGEST_WAIT, ReceiveBuffer } from './netlink.ts'
@@ -69,6 +70,8 @@ export class SyncKernel implements Kernel {
       case 'namespaces':
         if (question.held === 'by name') return listNamedNetns()
         return question.held === 'by process' ? listProcessNetns() : listThreadNetns()
+      case 'kernel file':
+        return kernelFile(question)
       case 'wait':
         Atomics.wait(NEVER, 0, 0, question.milliseconds)
         return null
