@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { PromiseKernel } from '../../src/kernel/async-kernel.ts'
-import type { Ask } from '../../src/wire/operation.ts'
-import { isFailure } from '../../src/wire/operation.ts'
+
+import { type Ask, isFailure } from '../../src/wire/operation.ts'
 import { compiled, needsCompiler } from '../tools/compiler.ts'
 
 const kernel = new PromiseKernel()
