@@ -111,7 +111,7 @@ for (const [form, api] of formsHere) {
   test(`${form}: a pair whose end cannot be brought up is taken away again`, root, async t => {
     const netns = ownNetns(t)
     const before = await names(api, netns)
-    const peer = { name: 'b', netns: { path: '/nonexistent', inode: null } }
+    const peer = { name: 'b', netns: { path: '/proc/none/ns/net', inode: null } }
     await assert.rejects(async () => await api.createVethPair({ name: 'a', netns, up: true, peer }), {
       code: 'ENOENT',
     })
