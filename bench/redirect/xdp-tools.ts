@@ -1,13 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Device } from '../../src/index.ts'
 import type { Case } from './case.ts'
 import { kernelTime } from './kernel-time.ts'
 import { measure, nameOf } from './measure.ts'
-import { netnsPath } from './netns-path.ts'
 import type { Oracle } from './oracle.ts'
 import { preparePeer, withSink } from './prepared.ts'
+import { whileRunning } from './running.ts'
 import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
 
@@ -19,7 +16,8 @@ import type { Scene } from './scene.ts'
 export async function xdpTools(scene: Scene): Promise<Oracle[]> {
   if (scene.kind !== 'embedded') return []
   const found: Oracle[] = []
-  for (const { oracle, tryIt } of [xdpBench(scene), xdpTrafficgen(scene)]) {
+  const sendsAlike = scene.generator?.name === 'live frames'
+  for (const { oracle, tryIt } of [xdpBench(scene), ...(sendsAlike ? [xdpTrafficgen(scene)] : [])]) {
     try {
       await tryIt()
       found.push(oracle)
@@ -64,7 +62,7 @@ async function whileXdpBench<T>({ nic, target }: Scene, what: Case, use: () => P
   const [into, outOf] = [await nameOf(nic), await nameOf(target)]
   const words = [command, '--mode', mode, '--interval', SELDOM, into, outOf]
   const isAttached = async () => (await nic.getXdp()).mode !== 'none'
-  return await whileRunning(nic, 'xdp-bench', words, isAttached, use)
+  return await whileRunning({ beside: nic, command: 'xdp-bench', words, isAtWork: isAttached }, use)
 }
 
 /** Seconds from one line of statistics to the next. */
@@ -92,7 +90,7 @@ async function whileXdpTrafficgen<T>({ from, nic }: Scene, cores: number, use: (
   const [before, outOf] = [stats!.rxPackets, await nameOf(from!)]
   const words = ['udp', '--dst-mac', address, '--threads', String(cores), outOf]
   const isFed = async () => (await nic.getLink()).stats!.rxPackets > before
-  return await whileRunning(from!, 'xdp-trafficgen', words, isFed, use)
+  return await whileRunning({ beside: from!, command: 'xdp-trafficgen', words, isAtWork: isFed }, use)
 }
 
 const WINDOW_MS = 200
@@ -110,39 +108,4 @@ async function countAtNic({ nic }: Scene): Promise<Sample> {
   const nanoseconds = Math.round((performance.now() - begun) * 1e6)
   const kernelNanoseconds = kernelTime() - busyBefore
   return { sent: frames, received: frames, delivered: frames, nanoseconds, kernelNanoseconds, drops: [] }
-}
-
-/** Starts one of them beside a device, waits until it is at work, and ends it. @throws Error with what it said. */
-async function whileRunning<T>(
-  beside: Device,
-  command: string,
-  words: readonly string[],
-  isAtWork: () => Promise<boolean>,
-  use: () => Promise<T>,
-): Promise<T> {
-  const inside = [`--net=${netnsPath(beside.netns)}`, 'setpriv', '--pdeathsig', 'INT', command, ...words]
-  const child = spawn('nsenter', inside, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    // With a dispatcher it would pin programs in the BPF file system.
-    env: { ...process.env, LIBXDP_SKIP_DISPATCHER: '1' },
-  })
-  let said = ''
-  child.stderr.on('data', chunk => {
-    said += chunk
-  })
-  const ended = once(child, 'close')
-  try {
-    while (!(await isAtWork())) {
-      if (hasEnded(child)) throw new Error(said.trim() || `it ends with status ${child.exitCode}`)
-      await sleep(5)
-    }
-    return await use()
-  } finally {
-    child.kill('SIGINT')
-    await ended
-  }
-}
-
-function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
-  return exitCode !== null || signalCode !== null
 }
