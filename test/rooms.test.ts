@@ -121,6 +121,12 @@ describe('the package', () => {
     assert.deepEqual(Object.keys(devDependencies).sort(), ['@types/node', 'tsx', 'typescript'])
   })
 
+  test("starts its programs by node: tsx's command kills one that does not answer a signal within 30 ms", () => {
+    const words = Object.values(json('package.json').scripts as Record<string, string>).join(' && ')
+    assert.doesNotMatch(words, /(?:^|&& *|npx (?:--\S+ )*)tsx /)
+    assert.match(words, /&& node --import tsx bench\/redirect\/main\.ts/)
+  })
+
   test('is bundled by the esbuild that is locked', () => {
     const { version } = json('package-lock.json').packages['node_modules/esbuild']
     const { bundle } = json('package.json').scripts

@@ -31,7 +31,7 @@ export function runFolder(keep: boolean, say: (line: string) => void): string {
   return folder
 }
 
-/** npm and tsx stand between the user and this process; who kills one of them means this one too. */
+/** npm and its shell stand between the user and this process; who kills one of them means this one too. */
 function endWithParent(): void {
   const parent = process.ppid
   setInterval(() => {
