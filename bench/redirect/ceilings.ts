@@ -1,49 +1,70 @@
 import { framesFor, measure, PARTS, type Traffic } from './measure.ts'
-import { type Theirs, theirsOf } from './oracle.ts'
+import { type Oracle, runTheirs, type Theirs, theirsOf } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { withSink } from './prepared.ts'
 import type { Ceiling } from './results.ts'
 import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
+import { tellGivenUp } from './turns.ts'
+import { coresOf } from './words.ts'
 
 /** What the generator does alone with frames of one size from so many cores, and other programs beside it. */
 interface Underway {
   readonly traffic: Traffic
   readonly ours: Sample[]
   /** Of the programs that do that. */
-  readonly theirs: readonly Theirs[]
+  theirs: readonly Theirs[]
 }
 
 /** The generators' own rates, for each size and number of cores that the cases have. */
 export class Ceilings {
   readonly #scene: Scene
-  readonly #all: readonly Underway[]
+  readonly #signal: AbortSignal
+  /** One that fails is given up, with a line on stderr. */
+  #all: readonly Underway[]
 
-  private constructor(scene: Scene, all: readonly Underway[]) {
+  private constructor(scene: Scene, signal: AbortSignal, all: readonly Underway[]) {
     this.#scene = scene
+    this.#signal = signal
     this.#all = all
   }
 
   /** Finds out how many frames are to be sent. Of what another machine sends there is nothing to measure. */
-  static async open(scene: Scene, { cases, cpus, oracles, milliseconds }: Plan): Promise<Ceilings> {
+  static async open(scene: Scene, { cases, cpus, oracles, milliseconds, signal }: Plan): Promise<Ceilings> {
     const kinds = new Map(cases.map(({ size, cores }) => [`${size} ${cores}`, { size, cores }]))
     const all: Underway[] = []
     for (const kind of scene.generator === null ? [] : kinds.values()) {
       const traffic = { size: kind.size, cores: cpus.slice(0, kind.cores) }
-      const frames = await withSink(scene, sink => framesFor(sink, traffic, milliseconds / PARTS))
       const theirs = theirsOf(oracles.filter(oracle => oracle.sends(kind)))
-      all.push({ traffic: { ...traffic, frames }, ours: [], theirs })
+      try {
+        const frames = await withSink(scene, sink => framesFor(sink, traffic, milliseconds / PARTS))
+        all.push({ traffic: { ...traffic, frames }, ours: [], theirs })
+      } catch (error) {
+        signal.throwIfAborted()
+        tellGivenUp(wordsOf(traffic), (error as Error).message)
+      }
     }
-    return new Ceilings(scene, all)
+    return new Ceilings(scene, signal, all)
   }
 
   /** One more sample of each; ours and the other programs' one after the other. */
   async measure(): Promise<void> {
-    for (const { traffic, ours, theirs } of this.#all) {
-      const { steady, ...sample } = await withSink(this.#scene, sink => measure(sink, traffic))
-      ours.push(sample)
-      for (const { oracle, runs } of theirs) runs.push(await oracle.ceiling(this.#scene, traffic))
+    const left: Underway[] = []
+    for (const one of this.#all) {
+      const { traffic, ours, theirs } = one
+      try {
+        const { steady, ...sample } = await withSink(this.#scene, sink => measure(sink, traffic))
+        ours.push(sample)
+      } catch (error) {
+        this.#signal.throwIfAborted()
+        tellGivenUp(wordsOf(traffic), (error as Error).message)
+        continue
+      }
+      const run = (oracle: Oracle) => oracle.ceiling(this.#scene, traffic)
+      one.theirs = await runTheirs(theirs, wordsOf(traffic), this.#signal, run)
+      left.push(one)
     }
+    this.#all = left
   }
 
   results(): Ceiling[] {
@@ -53,4 +74,8 @@ export class Ceilings {
       return [own, ...theirs.map(({ oracle, runs }) => ({ by: oracle.name, ...what, runs }))]
     })
   }
+}
+
+function wordsOf({ size, cores }: Omit<Traffic, 'frames'>): string {
+  return `the generator alone, ${size} bytes, ${coresOf(cores.length)}`
 }

@@ -13,6 +13,7 @@ import { preparePeer } from './prepared.ts'
 import { PROGRAM_NAME } from './programs.ts'
 import type { Sample } from './sample.ts'
 import type { Scene } from './scene.ts'
+import { tellGivenUp } from './turns.ts'
 
 /** Another program that does the same in the same scene. */
 export interface Oracle {
@@ -34,6 +35,26 @@ export interface Theirs {
 
 export function theirsOf(oracles: readonly Oracle[]): Theirs[] {
   return oracles.map(oracle => ({ oracle, runs: [] }))
+}
+
+/** One more run by each. @returns those that did it; one that fails is given up, with a line on stderr. */
+export async function runTheirs(
+  theirs: readonly Theirs[],
+  what: string,
+  signal: AbortSignal,
+  run: (oracle: Oracle) => Promise<Sample>,
+): Promise<Theirs[]> {
+  const left: Theirs[] = []
+  for (const each of theirs) {
+    try {
+      each.runs.push(await run(each.oracle))
+      left.push(each)
+    } catch (error) {
+      signal.throwIfAborted()
+      tellGivenUp(`${each.oracle.name}, ${what}`, (error as Error).message)
+    }
+  }
+  return left
 }
 
 export const WITH_LIBBPF = 'C with libbpf'

@@ -4,25 +4,28 @@ import { Ceilings } from './ceilings.ts'
 import { lookFirst } from './first-look.ts'
 import { idOf } from './matrix.ts'
 import { framesFor, measure, PARTS } from './measure.ts'
-import { type Theirs, theirsOf } from './oracle.ts'
+import { runTheirs, type Theirs, theirsOf } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { prepared } from './prepared.ts'
 import type { CaseResult, Results, Run } from './results.ts'
 import type { Scene } from './scene.ts'
-import { schedule } from './schedule.ts'
-import { watchTurns } from './turns.ts'
+import { schedule, type Turn } from './schedule.ts'
+import { tellGivenUp, watchTurns } from './turns.ts'
+import { howOf, whatOf } from './words.ts'
 
 /** A case as it goes along. */
-interface Underway extends Omit<CaseResult, 'runs'> {
+interface Underway extends Omit<CaseResult, 'runs' | 'notRun'> {
+  notRun: string | null
   readonly runs: Run[]
   /** The same by other programs. */
-  readonly theirs: readonly Theirs[]
+  theirs: readonly Theirs[]
   /** How many each part of a sample has. */
   readonly frames: number
 }
 
 /**
- * Looks at every case once, then measures them turn by turn; each repeat begins with the generator's ceilings.
+ * Looks at every case once, then measures them turn by turn; each repeat begins with the generator's ceilings. What fails
+ * is given up, and the others go on.
  * @throws the signal's reason when it is aborted, and an Error where no case can be run.
  */
 export async function runAll(
@@ -38,16 +41,17 @@ export async function runAll(
     underway.set(idOf(each), await firstVisit(scene, each, plan))
     looked(underway.size)
   }
-  const [first, ...others] = [...underway.values()].map(({ notRun }) => notRun)
-  if (first != null && others.every(notRun => notRun !== null))
-    throw new Error(`nothing of this can be run: ${first}`)
+  refuseNothing([...underway.values()])
   const turns = schedule(cases, repeats, seed)
   const watch = watchTurns(turns.length)
   for (const next of turns) {
     signal.throwIfAborted()
     watch(next)
     if (next.turn % cases.length === 0) await ceilings.measure()
-    await takeTurn(scene, plan, underway.get(idOf(next.case))!, next.turn)
+    const one = underway.get(idOf(next.case))!
+    if (one.notRun !== null) continue
+    await takeTurn(scene, plan, one, next)
+    refuseNothing([...underway.values()])
   }
   watch()
   const all = [...underway.values()]
@@ -63,7 +67,7 @@ export async function runAll(
 async function firstVisit(
   scene: Scene,
   what: Case,
-  { cpus, milliseconds, oracles }: Plan,
+  { cpus, milliseconds, oracles, signal }: Plan,
 ): Promise<Underway> {
   const traffic = { size: what.size, cores: cpus.slice(0, what.cores) }
   const theirs = theirsOf(oracles.filter(oracle => oracle.does(what)))
@@ -74,16 +78,31 @@ async function firstVisit(
       return { ...begun, notRun: null, frames, ...(await lookFirst(scene, { ...traffic, frames }, what)) }
     })
   } catch (error) {
+    signal.throwIfAborted()
     const notRun = (error as Error).message
     return { ...begun, theirs: [], notRun, frames: 0, explained: { reason: null }, traced: null }
   }
 }
 
-/** One run of a case, and one by each of the other programs that do that. */
-async function takeTurn(scene: Scene, { cpus }: Plan, one: Underway, turn: number): Promise<void> {
-  if (one.notRun !== null) return
+/** One run of a case, and one by each of the other programs that do that. A case that fails is given up, with its runs. */
+async function takeTurn(scene: Scene, { cpus, signal }: Plan, one: Underway, at: Turn): Promise<void> {
   const { frames, case: what } = one
   const traffic = { frames, size: what.size, cores: cpus.slice(0, what.cores) }
-  one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn })
-  for (const { oracle, runs } of one.theirs) runs.push(await oracle.redirect(scene, traffic, what))
+  const words = `${howOf(what)}, ${whatOf(what)}`
+  try {
+    one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn: at.turn })
+  } catch (error) {
+    signal.throwIfAborted()
+    one.notRun = `repeat ${at.repeat + 1} failed: ${(error as Error).message}`
+    one.runs.length = 0
+    one.theirs = []
+    return tellGivenUp(words, one.notRun)
+  }
+  one.theirs = await runTheirs(one.theirs, words, signal, oracle => oracle.redirect(scene, traffic, what))
+}
+
+/** @throws Error where no case is left. */
+function refuseNothing(all: readonly Underway[]): void {
+  if (all.some(({ notRun }) => notRun === null)) return
+  throw new Error(`nothing of this can be run: ${all[0]?.notRun ?? 'there is no case'}`)
 }

@@ -16,6 +16,11 @@ export function watchTurns(total: number): (next?: Turn) => void {
   }
 }
 
+/** Tells on stderr what is given up, and why, on a line of its own. */
+export function tellGivenUp(what: string, why: string): void {
+  process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}given up: ${what}: ${why}\n`)
+}
+
 /** 'about 3 min left', when `done` of `total` took so many milliseconds. */
 export function leftOf(milliseconds: number, done: number, total: number): string {
   const seconds = Math.ceil((milliseconds * (total - done)) / done / 1000)
