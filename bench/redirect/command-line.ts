@@ -82,18 +82,30 @@ export function commandLine(args: readonly string[]): CommandLine {
     },
   })
   const { only, quick, json, force, restore, out = null, compare = null } = values
+  const machine = machineDevices(values)
+  const generator = generatorOf(values.generator)
+  const pktgen = parsePktgenOptions(values.pktgen)
+  const wantsPktgen = Object.keys(pktgen).length > 0
+  if (machine !== null && machine.from === null && (generator !== null || wantsPktgen)) {
+    throw new TypeError(
+      'with --traffic external another machine sends: --generator and --pktgen are for --from',
+    )
+  }
+  if (wantsPktgen && generator !== null && generator !== 'pktgen') {
+    throw new TypeError(`--pktgen is of pktgen, not of --generator ${values.generator}`)
+  }
   return {
     only,
     quick,
     repeats: wholeNumber('repeats', values.repeats, quick ? 2 : LEAST_REPEATS),
     milliseconds: wholeNumber('milliseconds', values.milliseconds, quick ? 60 : 180),
     seed: wholeNumber('seed', values.seed, 1 + Math.floor(Math.random() * 999_999)),
-    generator: generatorOf(values.generator),
-    pktgen: parsePktgenOptions(values.pktgen),
+    generator: wantsPktgen ? 'pktgen' : generator,
+    pktgen,
     out,
     compare,
     json,
-    machine: machineDevices(values),
+    machine,
     force,
     restore,
   }

@@ -17,6 +17,7 @@ import { nameOf } from './measure.ts'
 import { describeNic } from './nic-record.ts'
 import { buildNicScene } from './nic-scene.ts'
 import { libbpfOracle } from './oracle.ts'
+import { checkFlows } from './pktgen-order.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
@@ -37,7 +38,9 @@ function taskOf(args: readonly string[]): Task {
   const line = commandLine(args)
   const cpus = cpusAllowed()
   const before = line.compare === null ? null : readResults(line.compare)
-  return { line, cpus, cases: casesOf(line, cpus.length), before }
+  const cases = casesOf(line, cpus.length)
+  checkFlows(line.pktgen, Math.max(...cases.map(({ cores }) => cores)))
+  return { line, cpus, cases, before }
 }
 
 async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<Results> {
@@ -125,7 +128,7 @@ async function main(task: Task): Promise<number> {
       return 130
     }
     const { message, stack, code } = error as Error & { code?: unknown }
-    const ours = error instanceof TypeError || error instanceof RangeError ? stack : message
+    const ours = error instanceof TypeError ? stack : message
     process.stderr.write(`bench: ${ours}\n`)
     if (code === 'EPERM') process.stderr.write('It takes root: sudo npm run bench\n')
     return 1

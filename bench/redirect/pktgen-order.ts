@@ -52,7 +52,10 @@ export function commandsFor(
 }
 
 /** pktgen makes something else of some of these, without a word. @throws RangeError */
-export function checkOrder({ frames, size, cores, destination, milliseconds }: PktgenOrder): void {
+export function checkOrder(
+  { frames, size, cores, destination, milliseconds }: PktgenOrder,
+  options: PktgenOptions = {},
+): void {
   const whole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least
   if (!whole(frames, milliseconds === undefined ? 1 : 0))
     throw new RangeError(`pktgen sends a whole number of frames, not ${frames}; 0 only for a time`)
@@ -65,10 +68,23 @@ export function checkOrder({ frames, size, cores, destination, milliseconds }: P
     throw new RangeError(`pktgen sends on CPUs by their numbers, each once, not [${cores.join(', ')}]`)
   if (destination.length !== 6)
     throw new RangeError(`an Ethernet address has 6 bytes, not ${destination.length}`)
+  checkFlows(options, cores.length)
+}
+
+/** udp_src_max is a __u16, and the first port that is not used. Source: struct pktgen_dev. */
+const MOST_FLOWS = 65_535 - FIRST_PORT
+
+/** Each core's flows have ports of their own, which pktgen would let begin again at 0. @throws RangeError */
+export function checkFlows({ flows = 1 }: PktgenOptions, cores: number): void {
+  if (flows * cores <= MOST_FLOWS) return
+  const most = Math.floor(MOST_FLOWS / cores)
+  throw new RangeError(
+    `pktgen has source ports for ${most} flows from each of ${cores} CPUs, not for ${flows}`,
+  )
 }
 
 /** @throws RangeError */
-export function checkOptions({ flows, delay, queues, clones, burst }: PktgenOptions): void {
+export function checkOptions({ flows = 1, delay, queues, clones, burst }: PktgenOptions): void {
   for (const [name, value, least] of [
     ['flows', flows, 1],
     ['delay', delay, 0],
@@ -79,6 +95,7 @@ export function checkOptions({ flows, delay, queues, clones, burst }: PktgenOpti
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= least && value <= MOST))
       throw new RangeError(`pktgen's ${name} is a whole number from ${least} on, not ${value}`)
   if (queues?.length === 0) throw new RangeError('pktgen sends by one queue at least')
+  checkFlows({ flows }, 1)
 }
 
 /** Of a command line: 'flows=64 delay=1000 queues=0,1'. @throws TypeError, RangeError */

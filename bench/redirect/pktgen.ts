@@ -32,7 +32,7 @@ export class Pktgen implements Generator {
 
   /** @throws RangeError for an order that means nothing; Error where it did not send what it was told to. */
   async send(order: PktgenOrder): Promise<Sent> {
-    checkOrder(order)
+    checkOrder(order, this.#options)
     const { frames, cores, milliseconds } = order
     if (cores.join() !== [...this.#files.keys()].join()) await this.#setUp(cores)
     const counts = shares(frames, cores.length)
@@ -78,7 +78,14 @@ export class Pktgen implements Generator {
 /** pktgen for a device, which must be up. @throws NoPktgenError where the kernel has none. */
 export async function openPktgen(device: Device, options: PktgenOptions = {}): Promise<Pktgen> {
   checkOptions(options)
-  const queues = options.queues ?? Array.from({ length: await txQueues(device) }, (_, queue) => queue)
+  const there = await txQueues(device)
+  const queues = options.queues ?? Array.from({ length: there }, (_, queue) => queue)
+  const missing = queues.find(queue => queue >= there)
+  // pktgen would take the last one (pktgen_setup_inject()).
+  if (missing !== undefined)
+    throw new RangeError(
+      `${device} has the transmit queues 0 to ${there - 1}: pktgen cannot send by ${missing}`,
+    )
   return new Pktgen(device, queues, options, await PktgenNetns.open(device.netns))
 }
 

@@ -36,9 +36,20 @@ test('pktgen has settings of its own', () => {
     queues: [1, 0],
   })
   assert.deepEqual(of().pktgen, {})
+  assert.equal(of('--pktgen', 'flows=64').generator, 'pktgen')
+  assert.equal(of('--pktgen', 'flows=64', '--generator', 'pktgen').generator, 'pktgen')
   assert.throws(() => of('--pktgen', 'flow=64'), /pktgen takes flows=N .* not 'flow=64'/)
   assert.throws(() => of('--pktgen', 'flows=1,2'), /not 'flows=1,2'/)
   assert.throws(() => of('--pktgen', 'burst=0'), /pktgen's burst is a whole number from 1 on, not 0/)
+})
+
+test('what nobody would take notice of is refused', () => {
+  const external = ['--nic', 'eth1', '--target', 'veth0', '--traffic', 'external']
+  const another = /^TypeError: with --traffic external another machine sends/
+  assert.throws(() => of(...external, '--generator', 'pktgen'), another)
+  assert.throws(() => of(...external, '--pktgen', 'flows=64'), another)
+  const not = /^TypeError: --pktgen is of pktgen, not of --generator live-frames/
+  assert.throws(() => of('--generator', 'live-frames', '--pktgen', 'flows=64'), not)
 })
 
 test('what means nothing is refused in words', () => {

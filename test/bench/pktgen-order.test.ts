@@ -43,6 +43,20 @@ test('orders that mean nothing, or that pktgen would take for others, are refuse
     assert.throws(() => checkOrder({ ...order, ...wrong }), RangeError, JSON.stringify(wrong))
 })
 
+test('flows whose ports would begin again at 0 are refused', () => {
+  checkOrder(order, { flows: 8191 })
+  assert.ok(commandsFor(order, { flows: 8191 }, 1, 1, 0).includes('udp_src_max 65534'))
+  assert.throws(
+    () => checkOrder(order, { flows: 8192 }),
+    /RangeError: pktgen has .* 8191 flows from each of 2 CPUs/,
+  )
+  checkOptions({ flows: 16_383 })
+  assert.throws(
+    () => parsePktgenOptions('flows=16384'),
+    /RangeError: .* 16383 flows from each of 1 CPUs, not for 16384/,
+  )
+})
+
 test('settings are whole numbers in words', () => {
   assert.deepEqual(parsePktgenOptions('flows=64 queues=1,0'), { flows: 64, queues: [1, 0] })
   assert.throws(() => parsePktgenOptions('flows=0'), /flows is a whole number from 1 on, not 0/)

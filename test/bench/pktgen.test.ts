@@ -136,6 +136,15 @@ describe('pktgen', { skip: needsRoot || (await needsPktgen()) }, () => {
     await assert.rejects(pktgen.send({ ...order, cores: [9999] }), /CPU 9999 is not online/)
   })
 
+  test('refuses queues that are not there', async t => {
+    const { gen } = await wire(t)
+    await assert.rejects(
+      openPktgen(gen, { queues: [1, 2] }),
+      /RangeError: gen0 .* queues 0 to 1: .* send by 2$/,
+    )
+    await (await openPktgen(gen, { queues: [1, 0] })).close()
+  })
+
   test('does not send what could bring the kernel down', async t => {
     const { netns, gen, nic } = await wire(t)
     await nic.attachXdp(xdpDrop(), { mode: 'generic' })
