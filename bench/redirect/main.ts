@@ -18,6 +18,7 @@ import { describeNic } from './nic-record.ts'
 import { buildNicScene } from './nic-scene.ts'
 import { libbpfOracle } from './oracle.ts'
 import { checkFlows } from './pktgen-order.ts'
+import { attachesToPeer } from './programs.ts'
 import { writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
@@ -68,7 +69,10 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
 
 async function openScene(line: CommandLine, cases: readonly Case[]): Promise<Scene> {
   const { machine, generator, pktgen, force } = line
-  if (machine !== null) return await buildNicScene(machine, generator, force, pktgen)
+  if (machine !== null) {
+    const options = { generator, pktgen, force, attachesToPeer: cases.some(attachesToPeer) }
+    return await buildNicScene(machine, options)
+  }
   const queues = Math.max(...cases.map(({ cores }) => cores))
   return await buildEmbeddedScene(queues, generator, pktgen)
 }

@@ -8,18 +8,23 @@ import type { PktgenOptions } from './pktgen-order.ts'
 import { refuseForeignPrograms, refuseLifelines } from './safety.ts'
 import type { Scene } from './scene.ts'
 
+export interface NicOptions {
+  /** null: the best that the kernel has. */
+  readonly generator: GeneratorName | null
+  readonly pktgen?: PktgenOptions
+  /** Takes devices that carry a lifeline all the same. */
+  readonly force: boolean
+  /** Whether programs will be attached to the peer. */
+  readonly attachesToPeer: boolean
+}
+
 /**
  *   from ─────────▶ nic ─ XDP redirect ─▶ target ───▶ peer
  *
  * Devices of the machine's, which stay as they are but for features, programs and what is sent. Without `from` another
  * machine sends to the NIC. @throws Error for devices that are not up, have somebody's program, or carry a lifeline.
  */
-export async function buildNicScene(
-  names: MachineDevices,
-  wanted: GeneratorName | null,
-  force: boolean,
-  pktgen: PktgenOptions = {},
-): Promise<Scene> {
+export async function buildNicScene(names: MachineDevices, options: NicOptions): Promise<Scene> {
   const [nic, target] = [device(names.nic), device(names.target)]
   const from = names.from === null ? null : device(names.from)
   const peer = await target.getVethPeer()
@@ -27,30 +32,31 @@ export async function buildNicScene(
   await refuseSameDevices([...ports, target])
   for (const each of [...ports, target, peer]) await refuseDown(each)
   await refuseForeignPrograms([...ports, target, peer])
-  if (!force) await refuseLifelines([...ports, target])
-  const generator = from === null ? null : await openGenerator(from, wanted, 'NIC', pktgen)
+  if (!options.force) await refuseLifelines([...ports, target], options.attachesToPeer ? peer : null)
+  const generator = from && (await openGenerator(from, options.generator, 'NIC', options.pktgen))
   const { name, index } = await target.getLink()
   const changes = new Changes()
   const setFeature = async (of: Device, feature: string, on: boolean) => {
     const own = of === peer ? { end: 'peer' as const, name, index } : await placeOf(of)
     await changes.setFeature(of, own, feature, on)
   }
-  // Live frames out of a veth need NAPI at its other end; a NIC has it.
-  const isFed = generator?.name === 'live frames' && (await nic.getLink()).kind === 'veth'
-  if (isFed) await setFeature(nic, 'gro', true)
-  return {
-    kind: 'nic',
-    from,
-    nic,
-    target,
-    peer,
-    generator: generator && whileCarrier(generator, ports),
-    setFeature,
-    async restore() {
+  const restore = async () => {
+    try {
       await generator?.close()
+    } finally {
       await changes.restore()
-    },
+    }
   }
+  try {
+    // Live frames out of a veth need NAPI at its other end; a NIC has it.
+    const isFed = generator?.name === 'live frames' && (await nic.getLink()).kind === 'veth'
+    if (isFed) await setFeature(nic, 'gro', true)
+  } catch (error) {
+    await restore()
+    throw error
+  }
+  const sender = generator && whileCarrier(generator, ports)
+  return { kind: 'nic', from, nic, target, peer, generator: sender, setFeature, restore }
 }
 
 async function placeOf(of: Device) {

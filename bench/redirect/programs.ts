@@ -10,6 +10,11 @@ export function named(program: ProgramSource): ProgramSource {
   return { ...program, name: PROGRAM_NAME }
 }
 
+/** Whether the case has a program at the peer. */
+export function attachesToPeer({ peer }: Case): boolean {
+  return peer === 'pass' || peer === 'drop'
+}
+
 /**
  * Attaches the case's programs, as bpf links: they end with this process, and nobody else's is replaced.
  * @returns what detaches them.
@@ -20,7 +25,7 @@ export async function attachPrograms(scene: Scene, what: Case): Promise<() => Pr
     for (const handle of attached.reverse()) await handle.detach()
   }
   try {
-    if (what.peer === 'pass' || what.peer === 'drop') {
+    if (attachesToPeer(what)) {
       const program = named(what.peer === 'pass' ? xdpPass() : xdpDrop())
       attached.push(await scene.peer.attachXdp(program, { lifetime: 'process' }))
     }

@@ -6,8 +6,9 @@ import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
 import { checkResults } from '../../bench/redirect/results.ts'
 import { createNetns, createVethPair, type Device, device, type NetnsHandle } from '../../src/index.ts'
+import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi } from '../tools/kernel-needs.ts'
-import { needsRoot } from '../tools/netns.ts'
+import { execIn, needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
 
 const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
@@ -15,6 +16,7 @@ const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
 /** gen0 ─────▶ nic0 ─ XDP redirect ─▶ veth0 ───▶ eth0: the first three in one namespace, as devices of a machine are. */
 interface Machine {
   readonly netns: NetnsHandle
+  readonly container: NetnsHandle
   readonly nic: Device
   readonly target: Device
   readonly peer: Device
@@ -33,7 +35,7 @@ async function machine(t: TestContext): Promise<Machine> {
   const [nic] = await createVethPair({ name: 'nic0', netns, ...end, peer: { name: 'gen0', ...end } })
   const eth0 = { name: 'eth0', netns: container, ...end }
   const [target, peer] = await createVethPair({ name: 'veth0', netns, ...end, peer: eth0 })
-  return { netns, nic, target, peer }
+  return { netns, container, nic, target, peer }
 }
 
 const EXTERNAL = ['--nic', 'nic0', '--target', 'veth0', '--traffic', 'external']
@@ -76,6 +78,33 @@ describe("the benchmark with a machine's own devices", { skip: needsRoot }, () =
     )
     await all.target.down()
     await refused(/veth0 .* is down: ip link set dev veth0 up/, ...FROM)
+  })
+
+  test('refuses those that carry a lifeline, and a peer that does where it would get a program', {
+    skip: needsCommands('ip'),
+  }, async t => {
+    const all = await machine(t)
+    const ip = (netns: NetnsHandle, words: string) => execIn(netns, 'ip', ...words.split(' '))
+    ip(all.netns, 'addr add 192.0.2.2/24 dev nic0')
+    ip(all.netns, 'route add default via 192.0.2.1')
+    ip(all.netns, 'link property add dev nic0 altname uplink-of-this-machine')
+    const quick = ['--quick', '--generator', 'af-packet', '--only', 'generic']
+    const uplink = await bench(all, ...FROM.with(1, 'uplink-of-this-machine'), ...quick)
+    assert.equal(uplink.status, 1)
+    assert.match(uplink.stderr, /nic0 in this netns carries the default route: .* --force/)
+    ip(all.netns, 'route del default')
+
+    ip(all.container, 'addr add 198.51.100.2/24 dev eth0')
+    ip(all.container, 'route add default via 198.51.100.1')
+    const drop = await bench(all, ...FROM, ...quick, '--only', 'peer=plain,drop')
+    assert.equal(drop.status, 1)
+    const why =
+      /eth0 in netns of process \d+ carries the default route: --only peer=plain,gro attaches nothing/
+    assert.match(drop.stderr, why)
+    const plain = await bench(all, ...FROM, ...quick, '--only', 'peer=plain', '--repeats', '1')
+    assert.equal(plain.status, 0, plain.stderr)
+    const forced = await bench(all, ...FROM, ...quick, '--only', 'peer=drop', '--repeats', '1', '--force')
+    assert.equal(forced.status, 0, forced.stderr)
   })
 
   test('measures what somebody else sends, and counts it while it goes on', {
