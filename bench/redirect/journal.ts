@@ -1,17 +1,7 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmdirSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Check, count, flag, listOf, oneOf, record, text } from './check.ts'
+import { writeWhole } from './results-file.ts'
 
 /** A setting of one of the machine's devices, as it was before it was changed. */
 export interface Entry {
@@ -45,16 +35,17 @@ const JOURNAL: Check<Content> = record<Content>({
 
 /**
  * What is to be put back, in a file that outlives this process: a change is written there before it is made. It is the
- * process's own, so that several may run.
+ * process's own, so that several may run; and always whole, whenever the process is killed.
  */
 export class Journal {
   readonly #folder: string
   readonly #file: string
-  readonly #entries: Entry[] = []
+  #entries: readonly Entry[] = []
 
   constructor(folder = JOURNALS) {
     this.#folder = folder
-    this.#file = join(folder, `${process.pid}.json`)
+    // With both numbers: another process of this one's number may have left a journal that cannot be put back.
+    this.#file = join(folder, `${process.pid}-${lifeOf(process.pid)}.json`)
   }
 
   /** What is noted, the last first. */
@@ -63,47 +54,74 @@ export class Journal {
   }
 
   note(entry: Entry): void {
-    this.#entries.push(entry)
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    const file = openSync(this.#file, 'w', 0o600)
-    try {
-      const content: Content = { process: lifeOf(process.pid), netns: ownNetns(), entries: this.#entries }
-      writeSync(file, JSON.stringify(content))
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
+    const entries = [...this.#entries, entry]
+    write(this.#file, { process: lifeOf(process.pid), netns: ownNetns(), entries })
+    this.#entries = entries
   }
 
-  /** Everything has been put back. */
-  close(): void {
-    this.#entries.length = 0
-    remove(this.#folder, this.#file)
+  /** Everything has been put back, but for these: as `entries` has them. */
+  close(left: readonly Entry[] = []): void {
+    this.#entries = left.toReversed()
+    const content = { process: lifeOf(process.pid), netns: ownNetns(), entries: this.#entries }
+    if (left.length > 0) write(this.#file, content)
+    else remove(this.#folder, this.#file)
   }
 }
 
-/** A journal of this network namespace whose process has ended without closing it. */
+/** A journal of this network namespace whose process has ended without closing it; or one that nobody can read. */
 export interface Leftover {
+  readonly file: string
   /** The last first: the order in which to put things back. */
   readonly entries: readonly Entry[]
-  /** When all has been put back. */
-  forget(): void
+  /** Why it cannot be read, with the field that is wrong; then it has no entries. */
+  readonly damage: Error | null
+  /** Everything has been put back, but for these. */
+  close(left?: readonly Entry[]): void
 }
 
-/** @throws TypeError where a file is no journal: which field is wrong. */
 export function leftovers(folder = JOURNALS): Leftover[] {
-  return filesIn(folder).flatMap(name => {
-    const file = join(folder, name)
-    const { process, netns, entries } = JOURNAL(contentOf(file), file)
-    if (lifeOf(Number.parseInt(name, 10)) === process || netns !== ownNetns()) return []
-    return [{ entries: entries.toReversed(), forget: () => remove(folder, file) }]
-  })
+  const files = filesIn(folder)
+  for (const part of files.filter(name => /\.part$/.test(name))) sweep(folder, part)
+  return files
+    .filter(name => /^\d+-\d+\.json$/.test(name))
+    .map(name => leftover(folder, name))
+    .filter(found => found !== null)
 }
 
-/** A process that was killed while it wrote the first line had changed nothing yet. */
-function contentOf(file: string): unknown {
-  const content = readFileSync(file, 'utf8')
-  return content === '' ? { process: '', netns: ownNetns(), entries: [] } : JSON.parse(content)
+/** null: its process has closed it meanwhile or will do so, or it is for a run in another namespace. */
+function leftover(folder: string, name: string): Leftover | null {
+  const file = join(folder, name)
+  try {
+    const content = JOURNAL(JSON.parse(readFileSync(file, 'utf8')), '')
+    if (lifeOf(Number.parseInt(name, 10)) === content.process || content.netns !== ownNetns()) return null
+    const close = (left: readonly Entry[] = []) => {
+      if (left.length > 0) write(file, { ...content, entries: left.toReversed() })
+      else remove(folder, file)
+    }
+    return { file, entries: content.entries.toReversed(), damage: null, close }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    return { file, entries: [], damage: error as Error, close() {} }
+  }
+}
+
+function write(file: string, content: Content): void {
+  writeWhole(file, JSON.stringify(content), 0o600)
+}
+
+/** What a process leaves that is killed before a new journal takes its place: the old one still counts. */
+function sweep(folder: string, part: string): void {
+  const file = join(folder, part)
+  const [, pid] = /\.(\d+)\.part$/.exec(part) ?? []
+  // Its number may be another process's by now; nobody writes for so long.
+  if (lifeOf(Number(pid)) === '' || ageOf(file) > WRITING_MS) remove(folder, file)
+}
+const WRITING_MS = 60_000
+
+function ageOf(file: string): number {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat === undefined ? 0 : Date.now() - stat.mtimeMs
 }
 
 function ownNetns(): string {
@@ -112,7 +130,7 @@ function ownNetns(): string {
 
 function filesIn(folder: string): string[] {
   try {
-    return readdirSync(folder).filter(name => /^\d+\.json$/.test(name))
+    return readdirSync(folder)
   } catch {
     return []
   }

@@ -5,7 +5,7 @@
  */
 import { boundsOf, lineOf } from './bound.ts'
 import type { Case } from './case.ts'
-import { repairLeftovers } from './changes.ts'
+import { NotPutBackError, repairLeftovers } from './changes.ts'
 import { type CommandLine, commandLine, USAGE } from './command-line.ts'
 import { type Comparison, compareResults } from './compare.ts'
 import { renderComparison } from './comparison-text.ts'
@@ -19,7 +19,7 @@ import { buildNicScene } from './nic-scene.ts'
 import { libbpfOracle } from './oracle.ts'
 import { checkFlows } from './pktgen-order.ts'
 import { attachesToPeer } from './programs.ts'
-import { writeReport } from './report-files.ts'
+import { makeFolder, writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
 import { runAll } from './run-all.ts'
@@ -41,6 +41,7 @@ function taskOf(args: readonly string[]): Task {
   const before = line.compare === null ? null : readResults(line.compare)
   const cases = casesOf(line, cpus.length)
   checkFlows(line.pktgen, Math.max(...cases.map(({ cores }) => cores)))
+  if (line.out !== null) makeFolder(line.out)
   return { line, cpus, cases, before }
 }
 
@@ -116,18 +117,18 @@ function comparisonWith(before: Results | null, results: Results): Comparison | 
 
 async function main(task: Task): Promise<number> {
   const interrupt = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt.abort())
+  // Again and again: a second signal that found nobody would end it at once, with nothing put back.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupt.abort())
+  // Nor may a terminal or a pipe end it that nobody reads any more.
+  process.stderr.on('error', () => {})
   try {
-    const repaired = await repairLeftovers()
-    for (const line of repaired) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
-    if (task.line.restore) {
-      if (repaired.length === 0) process.stderr.write('there is nothing to put back\n')
-      return 0
-    }
+    const left = await repair(task.line.restore)
+    if (task.line.restore) return left === 0 ? 0 : 1
     const holds = report(task, await bench(task, interrupt.signal))
     return holds || task.line.quick ? 0 : 1
   } catch (error) {
-    if (interrupt.signal.aborted && error === interrupt.signal.reason) {
+    // Whatever failed of it: children get the terminal's signal too, and some earlier than this process.
+    if (interrupt.signal.aborted && !(error instanceof NotPutBackError)) {
       process.stderr.write('\nbench: interrupted; everything is as it was before\n')
       return 130
     }
@@ -137,6 +138,15 @@ async function main(task: Task): Promise<number> {
     if (code === 'EPERM') process.stderr.write('It takes root: sudo npm run bench\n')
     return 1
   }
+}
+
+/** Puts back what killed runs have left, which must not keep this one from running. @returns how much is left of it. */
+async function repair(isAll: boolean): Promise<number> {
+  const { done, left } = await repairLeftovers()
+  for (const line of done) process.stderr.write(`put back, of a run that was killed: ${line}\n`)
+  for (const line of left) process.stderr.write(`not put back, of a run that was killed: ${line}\n`)
+  if (isAll && done.length + left.length === 0) process.stderr.write('there is nothing to put back\n')
+  return left.length
 }
 
 function parsed(): Task {

@@ -32,11 +32,11 @@ function parseResults(content: string): Results {
   return checkResults(document, '')
 }
 
-/** Whole or not at all. */
-export function writeWhole(file: string, content: string): void {
+/** Whole or not at all. Killed meanwhile it leaves a file beside: `file`.PID.part. */
+export function writeWhole(file: string, content: string, mode = 0o666): void {
   const beside = `${file}.${process.pid}.part`
   try {
-    const descriptor = openSync(beside, 'w')
+    const descriptor = openSync(beside, 'w', mode)
     try {
       writeSync(descriptor, content)
       fsyncSync(descriptor)

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createNetns, type Device } from '../../src/sync.ts'
 import { NetlinkError } from '../../src/wire/errors.ts'
 import { needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
-import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
+import { EXTENSION, LOADER, needsNoKernel, often } from '../tools/this-run.ts'
 import { canariesIn, loadedPrograms, processesOf } from './left-behind.ts'
 
 const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
@@ -107,4 +108,39 @@ describe('the benchmark, killed by SIGKILL', { skip: needsRoot || needsLiveFrame
     }
     await Promise.all([killOften(), killOften()])
   })
+})
+
+const LIBBPF = '/usr/include/bpf/libbpf.h'
+
+/** Until the program in C runs beside it. */
+async function theCProgramRuns(child: ChildProcess): Promise<void> {
+  const runs = () => processesOf(child.pid!).some(pid => commandOf(pid) === 'redirect\n')
+  while (child.exitCode === null && !runs()) await sleep(2)
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+const needsLibbpf: string | false = existsSync(LIBBPF) ? false : 'needs libbpf, for the program in C'
+
+it('the benchmark, interrupted while a program in C runs beside it, says so and nothing else', {
+  skip: needsRoot || needsLiveFrames || needsLibbpf || needsNoKernel,
+}, async () => {
+  const only = ['--only', 'native,gro,64,bpf_redirect,cores=1', '--repeats', '50', '--milliseconds', '300']
+  const child = spawn(process.execPath, [...LOADER, main, ...only], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = Promise.all([once(child, 'close'), text(child.stderr)])
+  await theCProgramRuns(child)
+  process.kill(-child.pid!, 'SIGINT') // as a terminal does: the other program gets it too
+  const [[status], stderr] = await ended
+  assert.equal(status, 130, stderr)
+  assert.match(stderr, /\nbench: interrupted; everything is as it was before\n$/)
+  assert.doesNotMatch(stderr, /redirect\.c|given up/)
 })

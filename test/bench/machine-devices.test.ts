@@ -1,72 +1,23 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { JOURNALS } from '../../bench/redirect/journal.ts'
-import { createNetns, createVethPair, type Device, type NetnsHandle } from '../../src/sync.ts'
 import { testInPrivateMounts } from '../api/again.ts'
 import { needsLiveFrames } from '../tools/kernel-needs.ts'
-import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
+import { EXTENSION, often } from '../tools/this-run.ts'
+import {
+  ended,
+  inside,
+  makeMachine,
+  programsOf,
+  RUN,
+  start,
+  stateOf,
+  untilItChanges,
+} from './machine-devices.ts'
 
-/*
- * A network namespace stands for the machine, with a port gen0 that is wired to nic0, and a veth into which nic0
- * redirects. /run is the test's own, so the journals there are too.
- */
-const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
 const KILLS = often(5, 1)
-
-interface Machine {
-  readonly netns: NetnsHandle
-  readonly nic: Device
-  readonly target: Device
-  readonly peer: Device
-}
-
-function makeMachine(t: TestContext): Machine {
-  const netns = createNetns()
-  t.after(() => netns.remove())
-  const end = { up: true, addrGenMode: 'none' } as const
-  const [nic] = createVethPair({ name: 'nic0', netns, ...end, peer: { name: 'gen0', ...end } })
-  const [target, peer] = createVethPair({ name: 'veth0', netns, ...end, peer: { name: 'eth0', ...end } })
-  return { netns, nic, target, peer }
-}
-
-function start({ netns }: Machine, ...words: string[]): ChildProcess {
-  const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, main]
-  return spawn('nsenter', [...inside, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
-}
-
-async function ended(child: ChildProcess) {
-  let [stdout, stderr] = ['', '']
-  child.stdout!.on('data', text => (stdout += text))
-  child.stderr!.on('data', text => (stderr += text))
-  const status = await new Promise(resolve => child.once('close', (code, signal) => resolve(signal ?? code)))
-  return { status, stdout, stderr }
-}
-
-const RUN = ['--nic', 'nic0', '--target', 'veth0', '--from', 'gen0', '--generator', 'live-frames', '--quick']
-
-/** All that a run could leave changed. */
-function stateOf({ nic, target, peer }: Machine) {
-  return [nic, target, peer].map(device => {
-    const { flags, mtu, xdp } = device.getLink()
-    const wanted = Object.entries(device.getFeatures()).map(([name, feature]) => [name, feature.wanted])
-    return { name: device.name, flags, mtu, program: xdp?.mode ?? 'none', wanted }
-  })
-}
-
-function programsOf({ nic, target, peer }: Machine): string[] {
-  return [nic, target, peer].map(device => device.getXdp().mode)
-}
-
-/** Until it has changed something. */
-async function untilItChanges(): Promise<void> {
-  for (let patience = often(3000, 30_000); !existsSync(JOURNALS); patience--) {
-    assert.ok(patience > 0, 'it notes nothing')
-    await sleep(10)
-  }
-}
 
 const skip = needsLiveFrames
 
@@ -86,16 +37,63 @@ testInPrivateMounts("a run on the machine's devices leaves them as they were", a
   assert.equal(existsSync(JOURNALS), false)
 })
 
-testInPrivateMounts('an interrupted run puts everything back', async t => {
+testInPrivateMounts('an interrupted run puts everything back, however often it is told', async t => {
   if (skip) return t.skip(skip)
   const machine = makeMachine(t)
   const before = stateOf(machine)
-  const child = start(machine, ...RUN, '--repeats', '50')
+  for (const signals of [
+    ['SIGINT'],
+    ['SIGINT', 'SIGINT', 'SIGINT'],
+    ['SIGHUP', 'SIGTERM', 'SIGTERM'],
+  ] as const) {
+    const child = start(machine, ...RUN, '--repeats', '50')
+    const end = ended(child)
+    await untilItChanges()
+    for (const signal of signals) {
+      child.kill(signal)
+      await sleep(20)
+    }
+    const { status, stderr } = await end
+    assert.equal(status, 130, stderr)
+    assert.match(stderr, /\nbench: interrupted; everything is as it was before\n$/)
+    assert.deepEqual(stateOf(machine), before)
+    assert.equal(existsSync(JOURNALS), false)
+  }
+})
+
+testInPrivateMounts('npm run bench, interrupted by a terminal, puts everything back', async t => {
+  if (skip) return t.skip(skip)
+  if (EXTENSION !== '.ts') return t.skip('there is no npm')
+  const machine = makeMachine(t)
+  const before = stateOf(machine)
+  const npm = ['npm', 'run', '--silent', 'bench', '--', ...RUN, '--repeats', '50']
+  const child = inside(machine, npm, {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    detached: true,
+  })
   const end = ended(child)
   await untilItChanges()
-  child.kill('SIGINT')
+  process.kill(-child.pid!, 'SIGINT') // all that run in the foreground
+  await sleep(20)
+  process.kill(-child.pid!, 'SIGINT')
   const { status, stderr } = await end
-  assert.equal(status, 130, stderr)
+  assert.ok(status === 'SIGINT' || status === 130, `${status} ${stderr}`) // a shell says 130 of both
+  assert.match(stderr, /\nbench: interrupted; everything is as it was before\n/)
+  assert.deepEqual(stateOf(machine), before)
+  assert.equal(existsSync(JOURNALS), false)
+})
+
+testInPrivateMounts('a run whose terminal has gone goes on, and puts everything back', async t => {
+  if (skip) return t.skip(skip)
+  const machine = makeMachine(t)
+  const before = stateOf(machine)
+  const child = start(machine, ...RUN, '--json')
+  const end = ended(child)
+  await untilItChanges()
+  child.stderr!.destroy()
+  const { status, stdout } = await end
+  assert.equal(status, 0)
+  assert.equal(JSON.parse(stdout).cases.length, 4)
   assert.deepEqual(stateOf(machine), before)
   assert.equal(existsSync(JOURNALS), false)
 })
