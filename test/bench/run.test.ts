@@ -122,6 +122,8 @@ describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }
       ['--nic', 'eth1'],
       ['--compare', '/nonexistent.json'],
       ['--generator', 'ping'],
+      ['--out', '/dev/null/report'],
+      ['--pktgen', 'flows=16384'],
     ]) {
       const { status, stderr } = bench(...words)
       assert.equal(status, 2, words.join(' '))
