@@ -19,6 +19,7 @@ describe('lifelines of a namespace', { skip: needsCommands('ip') }, () => {
     }
     ip('route add 198.51.100.0/24 dev eth6')
     ip('route add unreachable default table 7')
+    ip('-6 route add unreachable default metric 4096')
     ip('route add default via 192.0.0.1')
     ip('route add default via 192.0.1.1 table 100')
     ip('route add default table 101 nexthop via 192.0.2.1 nexthop via 192.0.3.1')

@@ -21,13 +21,13 @@ describe('a program beside ours', { skip: needsRoot }, () => {
   it('that never comes to work is ended, with what it said', async t => {
     const beside = await anywhere(t)
     const idle = { beside, command: 'sh', isAtWork: async () => false }
-    const waiting = { ...idle, words: ['-c', 'echo I wait >&2; exec sleep 600'], patience: 500 }
+    const waiting = { ...idle, words: ['-c', 'echo I wait >&2; exec sleep 60'], patience: 500 }
     await assert.rejects(whileRunning(waiting, UNUSED), /^Error: sh is not at work after 0\.5 s: I wait$/)
   })
 
-  it('that does not end when it is asked is killed', async t => {
+  it('that does not end when it is asked is killed', { timeout: 60_000 }, async t => {
     const beside = await anywhere(t)
-    const deaf = ['-c', 'trap "" INT; while :; do sleep 1; done']
+    const deaf = ['-c', 'trap "" INT; for second in $(seq 90); do sleep 1; done']
     const running = { beside, command: 'sh', words: deaf, isAtWork: async () => true, patience: 500 }
     // It has set its trap by then.
     assert.equal(await whileRunning(running, () => sleep(300, 7)), 7)
