@@ -67,12 +67,17 @@ export function outcome(
   const received = Number(after.nic.rxPackets - before.nic.rxPackets)
   const delivered = Number(after.peer.rxPackets - before.peer.rxPackets)
   const drops: { where: string; frames: number }[] = []
+  // Some counters are asked on both sides of the NIC: what they have explained before it they cannot explain behind it.
+  const told = new Map<string, number>()
   const explain = (lost: number, places: readonly Place[], where: string) => {
     let left = lost
     for (const place of places) {
-      const frames = Math.min(left, grown(place))
+      const counter = `${names[place[0]]} ${place[2]}`
+      const used = told.get(counter) ?? 0
+      const frames = Math.min(left, grown(place) - used)
       if (frames <= 0) continue
-      drops.push({ where: `${names[place[0]]} ${place[2]}`, frames })
+      drops.push({ where: counter, frames })
+      told.set(counter, used + frames)
       left -= frames
     }
     if (left > 0) drops.push({ where: `${NOWHERE}, ${where}`, frames: left })

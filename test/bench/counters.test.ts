@@ -60,6 +60,14 @@ test('what a full ring did not take counts once, though both ends of the veth co
   )
 })
 
+test('what a counter has explained before the NIC it does not explain behind it', () => {
+  assert.deepEqual(of100({ nic: { rxPackets: 70n, rxDropped: 50n }, peer: { rxPackets: 20n } }).drops, [
+    { where: 'nic0 rx_dropped', frames: 30 },
+    { where: 'nic0 rx_dropped', frames: 20 },
+    { where: `${NOWHERE}, behind nic0`, frames: 30 },
+  ])
+})
+
 test("drops of the stack behind the peer are none of the redirect's", () => {
   const { drops } = of100({ nic: { rxPackets: 100n }, peer: { rxPackets: 100n, rxDropped: 100n } })
   assert.deepEqual(drops, [])
