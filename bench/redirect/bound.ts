@@ -1,8 +1,9 @@
-import { type Estimate, estimate } from './estimate.ts'
+import { type Estimate, estimate, uncertainty } from './estimate.ts'
 import { idOf } from './matrix.ts'
 import { WITH_LIBBPF } from './oracle.ts'
 import type { Results } from './results.ts'
 import type { Sample } from './sample.ts'
+import { LEAST_REPEATS, MOST_UNCERTAIN } from './summary.ts'
 import { howOf, whatOf } from './words.ts'
 
 /** What ours must reach of the same done by a C program with libbpf. */
@@ -12,7 +13,7 @@ interface Bound {
   readonly what: string
   /** Ours over theirs. */
   readonly ratio: Estimate
-  /** null: it is too uncertain to tell. */
+  /** null: it is too uncertain to tell, or the repeats are too few. */
   readonly holds: boolean | null
 }
 
@@ -31,7 +32,7 @@ export function boundsOf({ generator, ceilings, cases, references }: Results): B
   return [...generators, ...redirects]
 }
 
-/** Run by run, as theirs comes right after ours: what the machine does meanwhile falls on both. */
+/** Run by run, as theirs comes right beside ours: what the machine does meanwhile falls on both. */
 function boundOf(what: string, ours: readonly Sample[], theirs: readonly Sample[]): Bound[] {
   const rate = ({ delivered, nanoseconds }: Sample) => delivered / nanoseconds
   const ratios = ours.flatMap((own, at) => {
@@ -40,7 +41,14 @@ function boundOf(what: string, ours: readonly Sample[], theirs: readonly Sample[
   })
   if (ratios.length === 0) return []
   const ratio = estimate(ratios)
-  return [{ what, ratio, holds: ratio.median >= LEAST_OF_C ? true : ratio.high >= LEAST_OF_C ? null : false }]
+  return [{ what, ratio, holds: ratios.length < LEAST_REPEATS ? null : holds(ratio) }]
+}
+
+/** Where the median reaches it; an interval that the bound lies in must be narrow for that. */
+function holds(ratio: Estimate): boolean | null {
+  if (ratio.high < LEAST_OF_C) return false
+  const isSure = ratio.low >= LEAST_OF_C || uncertainty(ratio) <= MOST_UNCERTAIN
+  return isSure && ratio.median >= LEAST_OF_C ? true : null
 }
 
 export function lineOf({ what, ratio: { median, low, high }, holds }: Bound): string {

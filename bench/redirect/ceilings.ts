@@ -1,5 +1,5 @@
 import { framesFor, measure, PARTS, type Traffic } from './measure.ts'
-import { type Oracle, runTheirs, type Theirs, theirsOf } from './oracle.ts'
+import { byTurns, type Oracle, runTheirs, type Theirs, theirsOf } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { withSink } from './prepared.ts'
 import type { Ceiling } from './results.ts'
@@ -50,21 +50,30 @@ export class Ceilings {
   /** One more sample of each; ours and the other programs' one after the other. */
   async measure(): Promise<void> {
     const left: Underway[] = []
-    for (const one of this.#all) {
-      const { traffic, ours, theirs } = one
+    for (const one of this.#all) if (await this.#measureOne(one)) left.push(one)
+    this.#all = left
+  }
+
+  /** false: it failed, and is given up. */
+  async #measureOne(one: Underway): Promise<boolean> {
+    const { traffic, ours } = one
+    let failed = false
+    const own = async () => {
       try {
         const { steady, ...sample } = await withSink(this.#scene, sink => measure(sink, traffic))
         ours.push(sample)
       } catch (error) {
         this.#signal.throwIfAborted()
+        failed = true
+        one.theirs = []
         tellGivenUp(wordsOf(traffic), (error as Error).message)
-        continue
       }
-      const run = (oracle: Oracle) => oracle.ceiling(this.#scene, traffic)
-      one.theirs = await runTheirs(theirs, wordsOf(traffic), this.#signal, run)
-      left.push(one)
     }
-    this.#all = left
+    await byTurns(ours.length, own, async () => {
+      const run = (oracle: Oracle) => oracle.ceiling(this.#scene, traffic)
+      one.theirs = await runTheirs(one.theirs, wordsOf(traffic), this.#signal, run)
+    })
+    return !failed
   }
 
   results(): Ceiling[] {

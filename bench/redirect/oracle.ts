@@ -57,6 +57,15 @@ export async function runTheirs(
   return left
 }
 
+/** Ours, then theirs; every other time theirs first: who comes second finds another machine than who comes first. */
+export async function byTurns(
+  time: number,
+  ours: () => Promise<void>,
+  theirs: () => Promise<void>,
+): Promise<void> {
+  for (const goes of time % 2 === 0 ? [ours, theirs] : [theirs, ours]) await goes()
+}
+
 export const WITH_LIBBPF = 'C with libbpf'
 const HEADER = '/usr/include/bpf/libbpf.h'
 const SIZE = 64

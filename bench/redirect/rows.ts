@@ -44,7 +44,12 @@ export function groupsOf(results: Results): Group[] {
     const generic =
       summaries[members.findIndex(({ case: { mode, peer } }) => mode === 'generic' && peer === 'plain')]
     const rows = members.map((member, at) => rowOf(results, member, summaries[at]!, generic ?? null))
-    return { what, of: { size, via, cores }, ceiling: ceilingOf(results, { size, cores }), rows }
+    return {
+      what,
+      of: { size, via, cores },
+      ceiling: ceilingOf(results, { size, cores })?.rate ?? null,
+      rows,
+    }
   })
 }
 

@@ -4,7 +4,7 @@ import { Ceilings } from './ceilings.ts'
 import { lookFirst } from './first-look.ts'
 import { idOf } from './matrix.ts'
 import { framesFor, measure, PARTS } from './measure.ts'
-import { runTheirs, type Theirs, theirsOf } from './oracle.ts'
+import { byTurns, runTheirs, type Theirs, theirsOf } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { prepared } from './prepared.ts'
 import type { CaseResult, Results, Run } from './results.ts'
@@ -89,16 +89,20 @@ async function takeTurn(scene: Scene, { cpus, signal }: Plan, one: Underway, at:
   const { frames, case: what } = one
   const traffic = { frames, size: what.size, cores: cpus.slice(0, what.cores) }
   const words = `${howOf(what)}, ${whatOf(what)}`
-  try {
-    one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn: at.turn })
-  } catch (error) {
-    signal.throwIfAborted()
-    one.notRun = `repeat ${at.repeat + 1} failed: ${(error as Error).message}`
-    one.runs.length = 0
-    one.theirs = []
-    return tellGivenUp(words, one.notRun)
+  const ours = async () => {
+    try {
+      one.runs.push({ ...(await prepared(scene, what, () => measure(scene, traffic))), turn: at.turn })
+    } catch (error) {
+      signal.throwIfAborted()
+      one.notRun = `repeat ${at.repeat + 1} failed: ${(error as Error).message}`
+      one.runs.length = 0
+      one.theirs = []
+      tellGivenUp(words, one.notRun)
+    }
   }
-  one.theirs = await runTheirs(one.theirs, words, signal, oracle => oracle.redirect(scene, traffic, what))
+  await byTurns(one.runs.length, ours, async () => {
+    one.theirs = await runTheirs(one.theirs, words, signal, oracle => oracle.redirect(scene, traffic, what))
+  })
 }
 
 /** @throws Error where no case is left. */

@@ -6,8 +6,8 @@ import type { Sample } from '../../bench/redirect/sample.ts'
 import { madeResults } from './made.ts'
 
 /** The made results, in which a C program was so much faster, run by run, than ours. */
-function besideC(faster: readonly number[]): Results {
-  const made = madeResults({ quick: true })
+function besideC(faster: readonly number[], repeats = 5): Results {
+  const made = madeResults({ quick: true, repeats })
   const theirs = (runs: readonly Sample[]) =>
     runs.map((run, at) => ({ ...run, nanoseconds: run.nanoseconds / faster[at % faster.length]! }))
   const gro = made.cases.find(({ case: each }) => each.mode === 'native' && each.peer === 'gro')!
@@ -37,6 +37,23 @@ test('a bound that is missed by more than the uncertainty does not hold', () => 
   assert.deepEqual(holds(besideC([1.06])), [null, null])
   assert.deepEqual(holds(besideC([1.12])), [false, false])
   assert.match(lineOf(boundsOf(besideC([1.12]))[0]!), /0\.89 × .*: DOES NOT HOLD$/)
+})
+
+test('a ratio that spreads beyond the bound tells nothing, however high its median; one beyond the bound does', () => {
+  assert.deepEqual(holds(besideC([0.9, 1.5, 0.9, 0.8, 0.9])), [null, null])
+  assert.deepEqual(holds(besideC([0.9, 0.6, 0.5, 0.8, 0.7])), [true, true])
+  assert.deepEqual(holds(besideC([1.2, 1.6, 1.5, 1.8, 1.3])), [false, false])
+})
+
+test('four repeats tell nothing', () => {
+  for (const faster of [0.9, 1.12]) {
+    const bounds = boundsOf(besideC([faster], 4))
+    assert.deepEqual(
+      bounds.map(bound => bound.holds),
+      [null, null],
+    )
+    assert.match(lineOf(bounds[0]!), /: TOO UNCERTAIN TO TELL$/)
+  }
 })
 
 test('without the C program there is no bound', () => {

@@ -6,8 +6,10 @@ import type { Case } from '../../bench/redirect/case.ts'
 import { buildEmbeddedScene } from '../../bench/redirect/embedded-scene.ts'
 import type { GeneratorName } from '../../bench/redirect/generator.ts'
 import { measure, PARTS } from '../../bench/redirect/measure.ts'
+import type { Oracle } from '../../bench/redirect/oracle.ts'
 import { prepared, withSink } from '../../bench/redirect/prepared.ts'
 import { checkResults } from '../../bench/redirect/results.ts'
+import { runAll } from '../../bench/redirect/run-all.ts'
 import type { Device } from '../../src/index.ts'
 import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
@@ -93,6 +95,40 @@ describe('a sample', { skip: needsRoot || needsCommands('ip') }, () => {
     await scene.restore() // a second time does nothing
     assert.equal(delivered, PARTS * FRAMES)
     assert.deepEqual(drops, [])
+  })
+})
+
+describe('another program beside ours', { skip: needsRoot || needsLiveFrames || needsGroNapi }, () => {
+  it('comes second, and every other time first', async () => {
+    const scene = await buildEmbeddedScene(1, 'live frames')
+    const seen: { redirected: number[]; dropped: number[] } = { redirected: [], dropped: [] }
+    const sample = { sent: 1, received: 1, delivered: 1, nanoseconds: 1, kernelNanoseconds: 0, drops: [] }
+    const redirected = () => receivedBy(scene.peer)
+    const oracle: Oracle = {
+      name: 'one that counts what we have done so far',
+      does: () => true,
+      sends: () => true,
+      redirect: async () => {
+        seen.redirected.push(redirected())
+        return sample
+      },
+      ceiling: async () => {
+        seen.dropped.push(receivedBy(scene.nic) - redirected())
+        return sample
+      },
+    }
+    const { signal } = new AbortController()
+    const plan = { cases: [CASE], repeats: 4, milliseconds: 3, seed: 1, cpus: [0], oracles: [oracle], signal }
+    try {
+      const { ceilings, references } = await runAll(scene, plan)
+      assert.deepEqual([ceilings[1]?.runs.length, references[0]?.runs.length], [4, 4])
+    } finally {
+      await scene.restore()
+    }
+    for (const [what, [first, second, third, fourth]] of Object.entries(seen)) {
+      const words = `${what}: ${seen[what as keyof typeof seen].join(' ')}`
+      assert.ok(first === second && second! < third! && third === fourth, words)
+    }
   })
 })
 
