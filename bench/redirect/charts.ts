@@ -2,7 +2,7 @@ import { escaped, svg } from '../svg.ts'
 import type { Results } from './results.ts'
 import { type Group, groupsOf, type Row } from './rows.ts'
 import { machineOf, pathOf } from './setting.ts'
-import { coresOf, perSecond, plusMinus } from './words.ts'
+import { coresOf, perSecond, plusMinus, sizeOf } from './words.ts'
 
 const [WIDTH, LABELS, VALUES] = [760, 200, 150]
 const [TOP, TITLE, ROW, GAP] = [42, 20, 19, 12]
@@ -20,7 +20,8 @@ const STYLE = [
 export function renderCharts(results: Results): Map<string, string> {
   const charts = new Map<string, Group[]>()
   for (const group of groupsOf(results)) {
-    const name = `${group.of.via}-${group.of.cores}.svg`
+    const { via, cores } = group.of
+    const name = cores === 0 ? `${via}.svg` : `${via}-${cores}.svg`
     charts.set(name, [...(charts.get(name) ?? []), group])
   }
   return new Map([...charts].map(([name, groups]) => [name, chart(results, groups)]))
@@ -39,7 +40,8 @@ function chart(results: Results, groups: readonly Group[]): string {
     y += TITLE + group.rows.length * ROW + GAP
   }
   const about = [machineOf(results), pathOf(results), 'bars: median; thin line: where a second run would lie']
-  return svg(WIDTH, y + 48, `Frames per second that arrive: ${via}, ${coresOf(cores)}`, STYLE, [
+  const title = `Frames per second that arrive: ${via}${cores === 0 ? '' : `, ${coresOf(cores)}`}`
+  return svg(WIDTH, y + 48, title, STYLE, [
     ...body,
     ...about.map((line, at) => `<text class="small" x="0" y="${y + 8 + 16 * at}">${escaped(line)}</text>`),
   ])
@@ -49,7 +51,7 @@ function drawGroup({ of, ceiling, rows }: Group, top: number, most: number): str
   const alone = ceiling === null ? '' : `; the generator alone ${perSecond(ceiling.median)}`
   const bottom = top + TITLE + rows.length * ROW
   return [
-    `<text x="0" y="${top + 12}" font-weight="600">${of.size} bytes<tspan font-weight="400">${alone}</tspan></text>`,
+    `<text x="0" y="${top + 12}" font-weight="600">${sizeOf(of.size)}<tspan font-weight="400">${alone}</tspan></text>`,
     `<line class="axis" x1="${LABELS}" y1="${top + TITLE}" x2="${LABELS}" y2="${bottom}"/>`,
     ...rows.map((row, at) => drawRow(row, top + TITLE + at * ROW, most)),
   ]

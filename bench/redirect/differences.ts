@@ -1,8 +1,9 @@
 import type { Results } from './results.ts'
+import { pktgenText } from './run-settings.ts'
 
 /** What else differs between two runs, in the order of how much it matters: 'kernel: 6.12.1 before, 6.18.44 now'. */
 export function differencesOf(before: Results, now: Results): string[] {
-  const facts = ({ machine, path: { nic, target } }: Results): Record<string, unknown> => ({
+  const facts = ({ machine, path: { nic, target }, settings }: Results): Record<string, unknown> => ({
     CPU: machine.cpu,
     CPUs: machine.cpus,
     kernel: machine.kernel,
@@ -19,6 +20,11 @@ export function differencesOf(before: Results, now: Results): string[] {
     MTU: nic.mtu,
     offloads: offloadsThatDiffer(before, now, nic.offloads),
     target,
+    'sent out of': settings.from,
+    pktgen: pktgenText(settings.pktgen) || 'nothing given',
+    'CPUs that may send': settings.cpus.join(' '),
+    'milliseconds of a run': settings.milliseconds,
+    repeats: settings.repeats,
     Node: machine.node,
   })
   const [old, fresh] = [facts(before), facts(now)]

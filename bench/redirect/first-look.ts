@@ -13,7 +13,9 @@ const TRACED_FRAMES = 4000
 /** The verdict, and what the kernel's tracepoints report of some frames: nothing here is timed. */
 export async function lookFirst(scene: Scene, traffic: Traffic, { mode }: Case): Promise<FirstLook> {
   const { index } = await scene.nic.getLink()
-  const verdict = await scene.target.explainRedirect({ mode, frameSize: traffic.size, from: index })
+  // What another machine sends has no size that is known.
+  const sized = traffic.size === 0 ? {} : { frameSize: traffic.size }
+  const verdict = await scene.target.explainRedirect({ mode, ...sized, from: index })
   const { delivers, code, summary } = verdict
   return {
     explained: { reason: delivers === true ? null : { code, summary } },

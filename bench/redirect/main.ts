@@ -23,6 +23,7 @@ import { makeFolder, writeReport } from './report-files.ts'
 import { type Results, SCHEMA, VERSION } from './results.ts'
 import { readResults } from './results-file.ts'
 import { runAll } from './run-all.ts'
+import { settingsOf } from './run-settings.ts'
 import type { Scene } from './scene.ts'
 import { lookOf, renderTable } from './table.ts'
 import { xdpTools } from './xdp-tools.ts'
@@ -39,7 +40,8 @@ function taskOf(args: readonly string[]): Task {
   const line = commandLine(args)
   const cpus = cpusAllowed()
   const before = line.compare === null ? null : readResults(line.compare)
-  const cases = casesOf(line, cpus.length)
+  const isExternal = line.machine !== null && line.machine.from === null
+  const cases = casesOf(line, isExternal ? null : cpus.length)
   checkFlows(line.pktgen, Math.max(...cases.map(({ cores }) => cores)))
   if (line.out !== null) makeFolder(line.out)
   return { line, cpus, cases, before }
@@ -58,6 +60,7 @@ async function bench({ line, cpus, cases }: Task, signal: AbortSignal): Promise<
       begun,
       seed,
       quick,
+      settings: await settingsOf(line, cpus, scene),
       machine: describeMachine(),
       path: await pathOf(scene),
       generator: scene.generator?.name ?? 'external',

@@ -24,16 +24,19 @@ export interface Selection {
 }
 
 /**
- * The cases that a selection leaves, in the order of the report. `cpus`: how many may generate.
- * @throws TypeError for a word that names nothing, or more than one thing.
+ * The cases that a selection leaves, in the order of the report. `cpus`: how many may generate; null where another machine
+ * sends, of which neither sizes nor cores are known.
+ * @throws TypeError for a word that names nothing, or more than one thing, or what another machine decides.
  */
-export function casesOf({ only, quick }: Selection, cpus: number): Case[] {
-  const all = { mode: MODES, peer: PEERS, size: SIZES, via: VIAS, cores: [...new Set([1, cpus])] }
-  const few = { ...all, peer: ['plain', 'gro'], size: [64], via: ['bpf_redirect'], cores: [1] } as const
+export function casesOf({ only, quick }: Selection, cpus: number | null): Case[] {
+  const sent = cpus === null ? AS_SENT : { size: SIZES, cores: [...new Set([1, cpus])] }
+  const all: Choice = { mode: MODES, peer: PEERS, via: VIAS, ...sent }
+  const first = { size: all.size.slice(0, 1), via: all.via.slice(0, 1), cores: all.cores.slice(0, 1) }
+  const few: Choice = { ...all, ...first, peer: ['plain', 'gro'] }
   const named = wordsOf(only, cpus)
   const chosen = <D extends Dimension>(dimension: D): Choice[D] => {
     const values = named.get(dimension)
-    if (values === undefined) return (quick ? few : all)[dimension] as unknown as Choice[D]
+    if (values === undefined) return (quick ? few : all)[dimension]
     // As many cores as one likes may be named; of the rest the matrix has its values and their order.
     const order: readonly (string | number)[] =
       dimension === 'cores' ? [...values].sort(byNumber) : all[dimension]
@@ -48,12 +51,15 @@ export function casesOf({ only, quick }: Selection, cpus: number): Case[] {
   )
 }
 
+/** Of another machine's traffic. */
+const AS_SENT = { size: [0], cores: [0] } as const
+
 function byNumber(a: string | number, b: string | number): number {
   return Number(a) - Number(b)
 }
 
 /** What is wanted of each dimension that a word names. A dimension's name counts until the next one or a blank. */
-function wordsOf(only: readonly string[], cpus: number): Map<Dimension, Set<string | number>> {
+function wordsOf(only: readonly string[], cpus: number | null): Map<Dimension, Set<string | number>> {
   const wanted = new Map<Dimension, Set<string | number>>()
   for (const group of only.flatMap(text => text.trim().split(/\s+/))) {
     let current: Dimension | null = null
@@ -88,16 +94,24 @@ function dimensionOf(word: string): Dimension {
   )
 }
 
-function checked(dimension: Dimension, word: string, cpus: number): string | number {
+function checked(dimension: Dimension, word: string, cpus: number | null): string | number {
   if (dimension === 'cores') {
+    if (cpus === null) throw notOurs(dimension, word)
     const cores = word === 'n' ? cpus : /^[1-9]\d{0,4}$/.test(word) ? Number(word) : 0
     if (cores >= 1 && cores <= cpus) return cores
     throw new TypeError(`--only cores=${word}: it takes 1 to ${cpus}, or n for ${cpus}`)
   }
+  if (dimension === 'size' && cpus === null) throw notOurs(dimension, word)
   const values: readonly (string | number)[] = { mode: MODES, peer: PEERS, size: SIZES, via: VIAS }[dimension]
   const value = values.find(each => `${each}` === word)
   if (value !== undefined) return value
   throw new TypeError(`--only ${dimension}=${word}: it takes ${values.join(', ')}`)
+}
+
+function notOurs(dimension: Dimension, word: string): TypeError {
+  return new TypeError(
+    `--only ${dimension}=${word}: --traffic external has the ${dimension} of another machine`,
+  )
 }
 
 /** One case in a word, the same in every run: 'native/gro/64/bpf_redirect/1'. */

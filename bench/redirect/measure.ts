@@ -10,6 +10,7 @@ import type { Scene } from './scene.ts'
 export interface Traffic {
   /** Of each part of a sample; where another machine sends, it is `milliseconds` that count. */
   readonly frames: number
+  /** 0, and no cores, where another machine sends. */
   readonly size: number
   readonly cores: readonly number[]
 }

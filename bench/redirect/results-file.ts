@@ -28,6 +28,11 @@ function parseResults(content: string): Results {
     if (typeof version === 'number' && version > VERSION) {
       throw new TypeError(`version: ${version} is of a later veth-nl; this one reads ${VERSION}`)
     }
+    if (version === 1) {
+      throw new TypeError(
+        `version: 1 does not tell its settings, without which runs cannot be compared; this one reads ${VERSION}: measure again`,
+      )
+    }
   }
   return checkResults(document, '')
 }

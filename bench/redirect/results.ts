@@ -15,11 +15,12 @@ import {
 import { MACHINE, type MachineRecord } from './machine.ts'
 import { idOf, MODES, PEERS, VIAS } from './matrix.ts'
 import { NIC, type NicRecord } from './nic-record.ts'
+import { RUN_SETTINGS, type RunSettings } from './run-settings.ts'
 import type { Explained, Sample } from './sample.ts'
 
 export const SCHEMA = 'veth-nl/bench-redirect'
 /** What is added later leaves it; what changes the meaning of what is there raises it. */
-export const VERSION = 1
+export const VERSION = 2
 
 /** results.json: what was measured, in full, and nothing that is worked out of it. Fields are explained in docs/bench.md. */
 export interface Results {
@@ -30,6 +31,7 @@ export interface Results {
   /** Of the schedule. */
   readonly seed: number
   readonly quick: boolean
+  readonly settings: RunSettings
   readonly machine: MachineRecord
   readonly path: Path
   /** Who sent the frames: 'pktgen', 'live frames', 'AF_PACKET', or 'external'. */
@@ -92,9 +94,9 @@ export interface Reference {
 const CASE = record<Case>({
   mode: oneOf(...MODES),
   peer: oneOf(...PEERS),
-  size: positive,
+  size: count,
   via: oneOf(...VIAS),
-  cores: positive,
+  cores: count,
 })
 
 const SAMPLE = {
@@ -120,6 +122,7 @@ const RESULTS = record<Results>({
   begun: text,
   seed: count,
   quick: flag,
+  settings: RUN_SETTINGS,
   machine: MACHINE,
   path: record<Path>({ scene: oneOf('embedded', 'nic'), nic: NIC, target: text, peer: text }),
   generator: text,
@@ -134,8 +137,15 @@ const RESULTS = record<Results>({
 export const checkResults: Check<Results> = (value, field) => {
   const results = RESULTS(value, field)
   const seen = new Map<string, number>()
+  const isExternal = results.generator === 'external'
   results.cases.forEach((each, at) => {
     const here = `cases[${at}]`
+    for (const name of ['size', 'cores'] as const) {
+      const value = each.case[name]
+      if ((value === 0) === isExternal) continue
+      const expected = isExternal ? '0, as another machine sends' : '1 or more'
+      throw new TypeError(`${here}.case.${name}: expected ${expected}, found ${value}`)
+    }
     const before = seen.get(idOf(each.case))
     if (before !== undefined) throw new TypeError(`${here}.case: the same as cases[${before}].case`)
     seen.set(idOf(each.case), at)

@@ -24,7 +24,7 @@ export interface Row {
 
 /** Cases that differ in mode and peer only. */
 export interface Group {
-  /** '64 bytes, bpf_redirect, 1 core'. */
+  /** '64 bytes, bpf_redirect, 1 core'; of another machine's traffic 'as sent, bpf_redirect'. */
   readonly what: string
   readonly of: Pick<Case, 'size' | 'via' | 'cores'>
   /** What the generator does alone. */

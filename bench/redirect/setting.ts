@@ -1,4 +1,5 @@
 import type { Results } from './results.ts'
+import { pktgenText } from './run-settings.ts'
 import { LEAST_REPEATS } from './summary.ts'
 import { driftOfMachine, machineDrifts } from './whole-run.ts'
 
@@ -19,12 +20,13 @@ export function machineOf({ machine: { kernel, cpus, cpu, virtual } }: Results):
   return `Linux ${kernel}, ${cpus} × ${cpu}${virtual ? ', a virtual machine' : ''}`
 }
 
-/** 'live frames into nic0 (veth), redirected into veth_xxx0, counted at eth0'. */
+/** 'pktgen (flows=64) into nic0 (veth), redirected into veth_xxx0, counted at eth0'. */
 export function pathOf(results: Results): string {
   const { nic, target, peer } = results.path
+  const given = pktgenText(results.settings.pktgen)
   const traffic = results.generator === 'external' ? 'traffic of another machine' : results.generator
   const driver = nic.driver ?? 'driver not told'
-  return `${traffic} into ${nic.name} (${driver}${queuesOf(results)}), redirected into ${target}, counted at ${peer}`
+  return `${traffic}${given && ` (${given})`} into ${nic.name} (${driver}${queuesOf(results)}), redirected into ${target}, counted at ${peer}`
 }
 
 /** Those that cost something. */

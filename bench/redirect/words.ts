@@ -18,9 +18,13 @@ export function howOf({ mode, peer }: Case): string {
   return `${mode}, ${PEERS[peer]}`
 }
 
-/** '64 bytes, bpf_redirect, 1 core'. */
+/** '64 bytes, bpf_redirect, 1 core'; of another machine's traffic 'as sent, bpf_redirect'. */
 export function whatOf({ size, via, cores }: Case): string {
-  return `${size} bytes, ${via}, ${coresOf(cores)}`
+  return [sizeOf(size), via, ...(cores === 0 ? [] : [coresOf(cores)])].join(', ')
+}
+
+export function sizeOf(size: number): string {
+  return size === 0 ? 'as sent' : `${size} bytes`
 }
 
 export function coresOf(cores: number): string {

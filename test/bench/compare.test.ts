@@ -114,6 +114,26 @@ describe('--compare', () => {
     ])
   })
 
+  it('tells what was asked for otherwise', () => {
+    const [before, now] = [quick(1), quick(2, { repeats: 7 })]
+    const given = { flows: 64, delay: 1000, queues: null, clones: null, burst: null }
+    const with1 = (results: Results, more: Partial<Results['settings']>) => ({
+      ...results,
+      settings: { ...results.settings, ...more },
+    })
+    const { differences } = compareResults(
+      with1(before, { pktgen: { ...given, flows: null, delay: null } }),
+      with1(now, { pktgen: given, milliseconds: 60, cpus: [1, 0], from: 'eth0' }),
+    )
+    assert.deepEqual(differences, [
+      'sent out of: gen0 before, eth0 now',
+      'pktgen: nothing given before, flows=64 delay=1000 now',
+      'CPUs that may send: 3 2 1 0 before, 1 0 now',
+      'milliseconds of a run: 180 before, 60 now',
+      'repeats: 5 before, 7 now',
+    ])
+  })
+
   it('tells when only one machine tells of its mitigations', () => {
     const now = quick(2)
     const { differences } = compareResults(quick(1), {

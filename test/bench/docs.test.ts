@@ -20,8 +20,15 @@ describe('docs/bench.md', () => {
   it('explains every field of results.json', () => {
     const [, section = ''] = page.split('## results.json')
     const traced = [{ tracepoint: 'xdp:xdp_redirect_err', code: null, frames: 1 }]
-    const { cases, schema, version, ...rest } = madeResults({ quick: true })
-    const names = new Set(fieldsOf({ ...rest, cases: cases.map(each => ({ ...each, traced })) }))
+    const { cases, schema, version, settings, ...rest } = madeResults({ quick: true })
+    const pktgen = { flows: 1, delay: 0, queues: [0], clones: 0, burst: 1 }
+    const names = new Set(
+      fieldsOf({
+        ...rest,
+        settings: { ...settings, pktgen },
+        cases: cases.map(each => ({ ...each, traced })),
+      }),
+    )
     assert.ok(names.size > 40)
     for (const name of names) assert.match(section, new RegExp(`[\`.]${name}[\`.\\[]`), name)
     assert.ok(section.includes(`"schema": "${schema}"\`, \`"version": ${version}\``))

@@ -136,6 +136,17 @@ describe('charts', () => {
     assert.match(svg, />; the generator alone 4\.00 M\/s</)
   })
 
+  it('of what another machine sent have no size and no cores', () => {
+    const charts = renderCharts(madeResults({ external: true }))
+    assert.deepEqual([...charts.keys()], ['bpf_redirect.svg', 'devmap.svg'])
+    for (const [name, svg] of charts) {
+      elementsOf(svg)
+      assert.ok(svg.includes(`>Frames per second that arrive: ${name.replace('.svg', '')}<`), name)
+      assert.match(svg, />as sent</)
+      assert.doesNotMatch(svg, /bytes|core/)
+    }
+  })
+
   it('have bars as long as their rates, within the picture', () => {
     const results = madeResults({ only: ['native,generic drop,plain 64 bpf_redirect cores=1'], noise: 0 })
     const bars = [...chartOf(results).matchAll(/<rect class="(\w+)" x="(\d+)" y="[\d.]+" width="([\d.]+)"/g)]

@@ -15,12 +15,15 @@ export interface Made extends Partial<Selection> {
   readonly drift?: number
   /** Of all rates. */
   readonly speed?: number
+  /** Another machine sends. */
+  readonly external?: boolean
 }
 
 const SETTING: Omit<Results, 'cases' | 'ceilings' | 'seed' | 'quick'> = {
   schema: 'veth-nl/bench-redirect',
-  version: 1,
+  version: 2,
   begun: '2026-01-02T03:04:05.678Z',
+  settings: { repeats: 5, milliseconds: 180, cpus: [3, 2, 1, 0], from: 'gen0', pktgen: null },
   machine: {
     kernel: '6.18.44',
     build: '#1 SMP PREEMPT_DYNAMIC',
@@ -53,10 +56,10 @@ const SETTING: Omit<Results, 'cases' | 'ceilings' | 'seed' | 'quick'> = {
 
 /** Results as a run of the benchmark writes them: native redirects to a plain peer fail, all else arrives. */
 export function madeResults({ only = [], quick = false, ...made }: Made = {}): Results {
-  const { seed = 1, repeats = 5, noise = 0.01, runToRun = 0, drift = 0, speed = 1 } = made
+  const { seed = 1, repeats = 5, noise = 0.01, runToRun = 0, drift = 0, speed = 1, external = false } = made
   const random = mulberry32(seed)
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-  const cases = casesOf({ only, quick }, SETTING.machine.cpus)
+  const cases = casesOf({ only, quick }, external ? null : SETTING.machine.cpus)
   const whole = cases.map(() => speed * Math.exp(runToRun * normal()))
   const turns = schedule(cases, repeats, seed)
   const runs = cases.map((): Run[] => [])
@@ -69,11 +72,14 @@ export function madeResults({ only = [], quick = false, ...made }: Made = {}): R
       ...sampleOf(each, whole[at]! * passed * Math.exp(noise * normal())),
     })
   }
+  const sizesAndCores = external ? [] : cases.map(({ size, cores }) => `${size} ${cores}`)
   return {
     ...SETTING,
     seed,
     quick,
-    ceilings: [...new Set(cases.map(({ size, cores }) => `${size} ${cores}`))].map(each => {
+    settings: { ...SETTING.settings, repeats, ...(external && { cpus: [], from: null }) },
+    ...(external && { generator: 'external', path: { ...SETTING.path, scene: 'nic' } }),
+    ceilings: [...new Set(sizesAndCores)].map(each => {
       const [size, cores] = each.split(' ').map(Number) as [number, number]
       return {
         by: SETTING.generator,
@@ -101,7 +107,7 @@ function fails({ mode, peer }: Case): boolean {
 function sampleOf(each: Case, factor: number): Sample {
   const peer = { plain: 1, gro: 0.9, pass: 1.05, drop: 1.5 }[each.peer]
   const base = 1e6 * peer * (each.mode === 'native' ? 1.3 : 1) * (each.via === 'devmap' ? 1.1 : 1)
-  return sampleAt((factor * base * each.cores ** 0.8) / (1 + each.size / 3000), fails(each) ? 0 : 1)
+  return sampleAt((factor * base * (each.cores || 1) ** 0.8) / (1 + each.size / 3000), fails(each) ? 0 : 1)
 }
 
 /** A run of a million frames, sent at this rate; the rest is lost at the target. */

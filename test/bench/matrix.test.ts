@@ -30,6 +30,31 @@ describe('the matrix', () => {
   })
 })
 
+describe('the matrix of what another machine sends', () => {
+  const sent = (only: string, quick = false) => casesOf({ only: only === '' ? [] : [only], quick }, null)
+
+  it('has neither sizes nor cores, which nobody here knows', () => {
+    const cases = sent('')
+    assert.equal(cases.length, 2 * 4 * 2)
+    assert.equal(new Set(cases.map(idOf)).size, cases.length)
+    assert.ok(cases.every(({ size, cores }) => size === 0 && cores === 0))
+    assert.deepEqual(sent('native,gro,devmap').map(idOf), ['native/gro/0/devmap/0'])
+    assert.deepEqual(sent('native', true).map(idOf), [
+      'native/plain/0/bpf_redirect/0',
+      'native/gro/0/bpf_redirect/0',
+    ])
+  })
+
+  it('cannot be chosen by them', () => {
+    for (const [only, says] of [
+      ['native,64', /^--only size=64: --traffic external has the size of another machine$/],
+      ['size=9000', /^--only size=9000: --traffic external has the size of another machine$/],
+      ['cores=n', /^--only cores=n: --traffic external has the cores of another machine$/],
+    ] as const)
+      assert.throws(() => sent(only), { name: 'TypeError', message: says })
+  })
+})
+
 describe('--only', () => {
   it('takes values without their dimension', () => {
     const cases = select('native,gro,64')

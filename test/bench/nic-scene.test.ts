@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
+import { idOf } from '../../bench/redirect/matrix.ts'
 import { checkResults } from '../../bench/redirect/results.ts'
 import { createNetns, createVethPair, type Device, device, type NetnsHandle } from '../../src/index.ts'
 import { needsCommands } from '../tools/commands.ts'
@@ -71,6 +72,7 @@ describe("the benchmark with a machine's own devices", { skip: needsRoot }, () =
       assert.notEqual(status, 0)
       assert.match(stderr, why)
     }
+    await refused(/--only size=64: --traffic external has the size of another/, ...EXTERNAL, '--only', '64')
     await refused(/nic0, nic0, veth0: each must be a device of its own/, ...FROM.with(-1, 'nic0'))
     await refused(
       /nic0 receives \d frames in 200 ms: does the other machine send, to its address\?/,
@@ -117,11 +119,16 @@ describe("the benchmark with a machine's own devices", { skip: needsRoot }, () =
     })
     t.after(() => sender.kill('SIGKILL'))
     await once(sender.stdout!, 'data')
-    const { status, stdout, stderr } = await bench(all, ...EXTERNAL, '--quick', '--json')
+    const some = ['--only', 'devmap,plain,gro', '--repeats', '1']
+    const { status, stdout, stderr } = await bench(all, ...EXTERNAL, ...some, '--json')
     assert.equal(status, 0, stderr)
-    const { generator, cases } = checkResults(JSON.parse(stdout), '')
+    const { generator, cases, settings } = checkResults(JSON.parse(stdout), '')
     assert.equal(generator, 'external')
-    assert.ok(cases.length > 0)
+    assert.deepEqual(settings, { repeats: 1, milliseconds: 180, cpus: [], from: null, pktgen: null })
+    assert.deepEqual(
+      cases.map(one => idOf(one.case)),
+      ['native/plain', 'native/gro', 'generic/plain', 'generic/gro'].map(how => `${how}/0/devmap/0`),
+    )
     for (const { case: each, explained, runs } of cases) {
       const fails = each.mode === 'native' && each.peer === 'plain'
       assert.equal(explained.reason === null, !fails)

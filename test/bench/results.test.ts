@@ -19,6 +19,10 @@ function whole(): Results {
   const [first, second, ...others] = made.cases
   return {
     ...made,
+    settings: {
+      ...made.settings,
+      pktgen: { flows: 64, delay: null, queues: [0, 1], clones: null, burst: null },
+    },
     cases: [
       { ...first!, traced: [{ tracepoint: 'xdp:xdp_redirect_err', code: 'EOPNOTSUPP', frames: 20 }] },
       { ...second!, notRun: 'the driver has no native mode', runs: [] },
@@ -59,6 +63,13 @@ describe('results.json', () => {
     writeResults(file, whole())
     assert.deepEqual(readResults(file), whole())
     assert.deepEqual(readdirSync(folder), ['results.json'])
+  })
+
+  it('is read as it was written where another machine sent', () => {
+    const file = join(folder, 'results.json')
+    const external = madeResults({ external: true })
+    writeResults(file, external)
+    assert.deepEqual(readResults(file), external)
   })
 
   it('says of each field that is wrong, which it is', () => {
@@ -105,8 +116,26 @@ describe('results.json', () => {
     ],
     [
       'a later version',
-      (r: Results) => ({ ...r, version: 2 }),
-      /version: 2 is of a later veth-nl; this one reads 1$/,
+      (r: Results) => ({ ...r, version: 3 }),
+      /version: 3 is of a later veth-nl; this one reads 2$/,
+    ],
+    [
+      'the first version',
+      ({ settings, ...r }: Results) => ({ ...r, version: 1 }),
+      /version: 1 does not tell its settings, .*; this one reads 2: measure again$/,
+    ],
+    [
+      'a case without size where it was sent here',
+      (r: Results) => ({ ...r, cases: [{ ...r.cases[0], case: { ...r.cases[0]!.case, size: 0 } }] }),
+      /^cases\[0\]\.case\.size: expected 1 or more, found 0$/,
+    ],
+    [
+      'cores of another machine',
+      (r: Results) => {
+        const [first] = madeResults({ external: true, quick: true }).cases
+        return { ...r, generator: 'external', cases: [{ ...first, case: { ...first!.case, cores: 2 } }] }
+      },
+      /^cases\[0\]\.case\.cores: expected 0, as another machine sends, found 2$/,
     ],
     [
       'another schema',

@@ -93,6 +93,20 @@ describe('the table', () => {
     assert.match(text, /arrives; the verdict was: No NAPI\./)
   })
 
+  it('gives what another machine sent no size and no cores', () => {
+    const text = plain(madeResults({ external: true }))
+    assert.match(text, /^traffic of another machine into nic0 /m)
+    assert.deepEqual(text.match(/^as sent, .*$/gm), ['as sent, bpf_redirect', 'as sent, devmap'])
+    assert.doesNotMatch(text, /bytes|core|the generator alone/)
+  })
+
+  it('names what pktgen was given', () => {
+    const made = one(GRO)
+    const pktgen = { flows: 64, delay: null, queues: [1, 0], clones: null, burst: null }
+    const text = plain({ ...made, generator: 'pktgen', settings: { ...made.settings, pktgen } })
+    assert.match(text, /^pktgen \(flows=64 queues=1,0\) into nic0 \(veth/m)
+  })
+
   it('says what was not run, and why', () => {
     const results = one(GRO)
     const cases = results.cases.map(each => ({ ...each, runs: [], notRun: 'the driver has no native mode' }))
