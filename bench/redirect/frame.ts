@@ -6,11 +6,8 @@ const SOURCE_MAC = [0x02, 0x76, 0x65, 0x74, 0x68, 0x6e]
 const DISCARD_PORT = 9
 const ETH = { type: 12, size: 14 } as const
 const IP = { size: 20, protocol: 9, checksum: 10, source: 12, destination: 16 } as const
-const UDP = { size: 8 } as const
 const ETH_P_IP = 0x0800
 const IPPROTO_UDP = 17
-
-export const SHORTEST = ETH.size + IP.size + UDP.size
 
 /**
  * A UDP datagram as pktgen sends it too, to an address that is the NIC's, not the peer's: the stack behind the peer

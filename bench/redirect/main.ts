@@ -1,7 +1,7 @@
 /**
  * How many frames per second arrive when XDP redirects them into a veth, natively and generically: `npm run bench`, as
- * root; docs/bench.md. Exit status 1 where it fails, or ours is slower than the bound wants beside a C program (not with
- * --quick); 2 for wrong usage; 130 when it is interrupted.
+ * root; docs/bench.md. Exit status 1 where it fails, cannot be compared, or ours is slower than the bound wants beside a C
+ * program (not with --quick); 2 for wrong usage; 130 when it is interrupted.
  */
 import { boundsOf, lineOf } from './bound.ts'
 import type { Case } from './case.ts'
@@ -90,13 +90,17 @@ async function pathOf({ kind, nic, target, peer }: Scene): Promise<Results['path
   }
 }
 
-/** Prints and writes all that was asked for. @returns false where a bound does not hold, or there is nothing to compare. */
+/**
+ * Prints and writes all that was asked for. @returns false where a bound does not hold, which short runs need not, or what
+ * was to be compared cannot be.
+ */
 function report({ line, before }: Task, results: Results): boolean {
   const compared = comparisonWith(before, results)
   const comparison = compared === 'refused' ? null : compared
   const bounds = boundsOf(results)
   if (line.json) {
     process.stdout.write(`${JSON.stringify(results, null, 1)}\n`)
+    if (comparison !== null) process.stderr.write(renderComparison(comparison))
   } else {
     process.stdout.write(`${renderTable(results, lookOf(process.stdout))}\n`)
     for (const bound of bounds) process.stdout.write(`${lineOf(bound)}\n`)
@@ -105,7 +109,7 @@ function report({ line, before }: Task, results: Results): boolean {
   if (line.out !== null) {
     for (const file of writeReport(line.out, results, comparison)) process.stderr.write(`wrote ${file}\n`)
   }
-  return compared !== 'refused' && bounds.every(({ holds }) => holds !== false)
+  return compared !== 'refused' && (line.quick || bounds.every(({ holds }) => holds !== false))
 }
 
 /** What has been measured is not lost where it cannot be compared. */
@@ -127,8 +131,7 @@ async function main(task: Task): Promise<number> {
   try {
     const left = await repair(task.line.restore)
     if (task.line.restore) return left === 0 ? 0 : 1
-    const holds = report(task, await bench(task, interrupt.signal))
-    return holds || task.line.quick ? 0 : 1
+    return report(task, await bench(task, interrupt.signal)) ? 0 : 1
   } catch (error) {
     // Whatever failed of it: children get the terminal's signal too, and some earlier than this process.
     if (interrupt.signal.aborted && !(error instanceof NotPutBackError)) {

@@ -14,7 +14,6 @@ export const MOST_DRIFT = 0.05
 export interface Summary {
   readonly repeats: number
   readonly sent: number
-  readonly received: number
   readonly delivered: number
   /** By place, most first. */
   readonly drops: readonly { readonly where: string; readonly frames: number }[]
@@ -45,7 +44,6 @@ export function summarize(samples: readonly (Sample & { readonly steady?: boolea
   return {
     repeats: samples.length,
     sent,
-    received: total(one => one.received),
     delivered,
     drops,
     unexplained: sent - delivered - drops.reduce((sum, { frames }) => sum + frames, 0),

@@ -67,6 +67,7 @@ const COLUMNS: readonly Column[] = [
     from: 0,
     cell: ({ concluded }, { rate }) => (rate === null ? '' : concluded ? plusMinus(rate) : '?'),
   },
+  { head: 'min – max', from: 120, cell: (_, { rate }) => (rate === null ? '' : rangeOf(rate)) },
   {
     head: 'ns',
     from: 0,
@@ -112,6 +113,10 @@ function rateWith(rate: Estimate): string {
 
 function ratioIn({ ratio, low, high }: Ratio): string {
   return low <= 1 && high >= 1 ? '≈ 1 ×' : `${ratio.toFixed(2)} ×`
+}
+
+function rangeOf({ min, max }: Estimate): string {
+  return `${perSecond(min)} – ${perSecond(max)}`
 }
 
 function rateOf(rate: number | undefined): string {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SHORTEST, udpFrame } from '../../bench/redirect/frame.ts'
+import { udpFrame } from '../../bench/redirect/frame.ts'
 import { shares, together } from '../../bench/redirect/generator.ts'
 
 const NIC = Uint8Array.of(2, 4, 6, 8, 10, 12)
 
 test('a frame is a UDP datagram of just that many bytes to that address', () => {
-  for (const size of [SHORTEST, 64, 512, 1500]) {
+  for (const size of [42, 64, 512, 1500]) {
     const view = new DataView(udpFrame(size, NIC, 3).buffer)
     assert.equal(view.byteLength, size)
     assert.deepEqual(new Uint8Array(view.buffer, 0, 6), NIC)

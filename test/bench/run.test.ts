@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Case } from '../../bench/redirect/case.ts'
 import { buildEmbeddedScene } from '../../bench/redirect/embedded-scene.ts'
@@ -9,12 +11,14 @@ import { measure, PARTS } from '../../bench/redirect/measure.ts'
 import type { Oracle } from '../../bench/redirect/oracle.ts'
 import { prepared, withSink } from '../../bench/redirect/prepared.ts'
 import { checkResults } from '../../bench/redirect/results.ts'
+import { writeResults } from '../../bench/redirect/results-file.ts'
 import { runAll } from '../../bench/redirect/run-all.ts'
 import type { Device } from '../../src/index.ts'
 import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER, needsNoKernel, often } from '../tools/this-run.ts'
+import { madeResults } from './made.ts'
 
 const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
 const FRAMES = often(10_000, 500)
@@ -153,6 +157,25 @@ describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }
       const code = explained.reason?.code
       if (fails) assert.ok(code && traced!.some(seen => seen.code === code && seen.frames > 0), code ?? '')
     }
+  })
+
+  it('says beside its JSON how it compares, and fails where it cannot', { skip: needsNoKernel }, t => {
+    const folder = mkdtempSync(join(tmpdir(), 'veth-nl-run-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const before = join(folder, 'results.json')
+    const gro = ['--quick', '--only', 'native,gro', '--milliseconds', '10', '--compare', before]
+    const made = madeResults({ quick: true })
+    writeResults(before, made)
+    const compared = bench(...gro, '--json')
+    assert.equal(compared.status, 0, compared.stderr)
+    assert.equal(checkResults(JSON.parse(compared.stdout), '').cases.length, 1)
+    assert.match(compared.stderr, /^now over before\n {2}64 bytes.*native, GRO at peer .* no conclusion/m)
+    assert.match(compared.stderr, /^ {2}milliseconds of a run: 180 before, 10 now$/m)
+    writeResults(before, { ...made, generator: 'pktgen' })
+    const refused = bench(...gro)
+    assert.equal(refused.status, 1, refused.stderr)
+    assert.match(refused.stderr, /the runs cannot be compared: generator 'pktgen' before, 'live frames' now/)
+    assert.match(refused.stdout, /^ {2}native {2}GRO /m)
   })
 
   it('refuses what it cannot do, before it begins', { skip: needsNoKernel }, () => {

@@ -44,6 +44,15 @@ describe('the table', () => {
     assert.match(plain(results), /^ {2}native {2}GRO +100 % +2\.00 M\/s +± 3\.0 % +500 +500 {2,}█+$/m)
   })
 
+  it('has the slowest and the fastest repeat where there is room', () => {
+    const uneven = changed(one(GRO), (_, at) => ({ nanoseconds: 1e9 * (1 + at / 50) }))
+    const failing = one('native plain 64 bpf_redirect cores=1')
+    const both = { ...uneven, cases: [...failing.cases, ...uneven.cases] }
+    assert.match(plain(both, 120), /^ {2}native {2}GRO .* \? {2}926 k\/s – 1\.00 M\/s {2}1040 /m)
+    assert.match(plain(both, 120), /^ {2}native {2}plain +0 % +EOPNOTSUPP +\d+$/m)
+    assert.match(plain(both, 119), /^ {2}native {2}GRO .* \? {2}1040 /m)
+  })
+
   it('says why nothing arrives: what the kernel reported, else what was predicted', () => {
     const results = one('native plain 64 bpf_redirect cores=1')
     assert.match(plain(results), /^ {2}native {2}plain +0 % +EOPNOTSUPP/m)
