@@ -1,9 +1,9 @@
-import { countRedirects, type RedirectCount } from '../../src/index.ts'
 import type { Case } from './case.ts'
 import { addressOf, type Traffic } from './measure.ts'
 import { uninterrupted } from './pinned-threads.ts'
 import type { CaseResult } from './results.ts'
 import type { Scene } from './scene.ts'
+import { tracedWhile } from './traced.ts'
 
 /** What is found out about a case before it is timed; it is prepared. */
 export type FirstLook = Pick<CaseResult, 'explained' | 'traced'>
@@ -23,24 +23,8 @@ export async function lookFirst(scene: Scene, traffic: Traffic, { mode }: Case):
   }
 }
 
-async function trace(scene: Scene, traffic: Traffic): Promise<CaseResult['traced']> {
-  const { generator, nic } = scene
+async function trace({ generator, nic }: Scene, traffic: Traffic): Promise<CaseResult['traced']> {
   if (generator === null) return null
   const destination = await addressOf(nic)
-  const counter = await countRedirects()
-  try {
-    const { sent } = await generator.send({ ...traffic, destination })
-    // Live frames are redirected themselves, into the device that they are sent out of.
-    return tracedOf(await counter.read(), generator.name === 'live frames' ? sent : 0)
-  } finally {
-    await counter.close()
-  }
-}
-
-function tracedOf(counts: readonly RedirectCount[], fed: number): NonNullable<CaseResult['traced']> {
-  const traced = counts.flatMap(({ tracepoint, code, accepted, refused }) => {
-    const taken = { tracepoint, code: null, frames: Math.max(0, accepted - fed) }
-    return [taken, { tracepoint, code, frames: refused }]
-  })
-  return traced.filter(({ frames }) => frames > 0)
+  return await tracedWhile(nic, () => generator.send({ ...traffic, destination }))
 }

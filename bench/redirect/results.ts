@@ -64,7 +64,7 @@ export interface CaseResult {
   /** Why it could not be run, where it could not; then it has no runs. */
   readonly notRun: string | null
   readonly explained: Explained
-  /** What countRedirects() saw in a run that was not timed; null where none was made. */
+  /** What tracepoints told of the NIC's redirects in a run that was not timed; null where none was made, or they tell nothing. */
   readonly traced: readonly Traced[] | null
   readonly runs: readonly Run[]
 }
