@@ -1,140 +1,26 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { Case } from '../../bench/redirect/case.ts'
-import { buildEmbeddedScene } from '../../bench/redirect/embedded-scene.ts'
-import type { GeneratorName } from '../../bench/redirect/generator.ts'
-import { measure, PARTS } from '../../bench/redirect/measure.ts'
-import type { Oracle } from '../../bench/redirect/oracle.ts'
-import { prepared, withSink } from '../../bench/redirect/prepared.ts'
+import { idOf } from '../../bench/redirect/matrix.ts'
 import { checkResults } from '../../bench/redirect/results.ts'
 import { writeResults } from '../../bench/redirect/results-file.ts'
-import { runAll } from '../../bench/redirect/run-all.ts'
-import type { Device } from '../../src/index.ts'
-import { needsCommands } from '../tools/commands.ts'
-import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
+import { kernelHas, needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
-import { EXTENSION, LOADER, needsNoKernel, often } from '../tools/this-run.ts'
+import { EXTENSION, LOADER, needsNoKernel } from '../tools/this-run.ts'
 import { madeResults } from './made.ts'
+import { needsPktgen } from './needs-pktgen.ts'
 
 const main = new URL(`../../bench/redirect/main${EXTENSION}`, import.meta.url).pathname
-const FRAMES = often(10_000, 500)
-const CASE: Case = { mode: 'native', peer: 'gro', size: 64, via: 'bpf_redirect', cores: 1 }
+const needsTwoCpus = availableParallelism() < 2 && 'needs two CPUs'
 
 const ONE = ['--quick', '--only', 'native,gro,64']
 
 function bench(...words: string[]) {
   return spawnSync(process.execPath, [...LOADER, main, ...words], { encoding: 'utf8' })
 }
-
-/** What iproute2 reads of the same counter. */
-function receivedBy({ netns, name }: Device): number {
-  const inside = `--net=${netns.path.replace('/self/', `/${process.pid}/`)}`
-  const json = execFileSync('nsenter', [inside, 'ip', '-j', '-s', 'link', 'show', 'dev', name!], {
-    encoding: 'utf8',
-  })
-  return JSON.parse(json)[0].stats64.rx.packets
-}
-
-/** A sample of each of these cases. */
-async function sampled(generator: GeneratorName, cases: readonly Case[]) {
-  const scene = await buildEmbeddedScene(1, generator)
-  try {
-    const samples = []
-    for (const each of cases) {
-      const before = receivedBy(scene.peer)
-      const traffic = { frames: FRAMES, size: each.size, cores: [0] }
-      const sample = await prepared(scene, each, () => measure(scene, traffic))
-      samples.push({ each, sample, counted: receivedBy(scene.peer) - before })
-    }
-    return samples
-  } finally {
-    await scene.restore()
-  }
-}
-
-describe('a sample', { skip: needsRoot || needsCommands('ip') }, () => {
-  const peers = ['plain', 'gro', 'pass', 'drop'] as const
-
-  it('by live frames accounts for every frame, as iproute2 counts them', {
-    skip: needsLiveFrames || needsGroNapi,
-  }, async () => {
-    const cases = (['native', 'generic'] as const).flatMap(mode =>
-      peers.map((peer): Case => ({ mode, peer, size: 512, via: 'devmap', cores: 1 })),
-    )
-    for (const { each, sample, counted } of await sampled('live frames', cases)) {
-      const { sent, received, delivered, drops } = sample
-      const words = JSON.stringify({ each, sample })
-      assert.equal(sent, PARTS * FRAMES, words)
-      assert.equal(received, sent, words)
-      const arrives = each.mode === 'generic' || each.peer !== 'plain'
-      assert.equal(delivered, arrives ? sent : 0, words)
-      assert.equal(
-        drops.reduce((sum, { frames }) => sum + frames, delivered),
-        sent,
-        words,
-      )
-      // With the parts that do not count: the warm-up, and those of tries that were not steady.
-      const all = counted / ((PARTS + 1) * FRAMES)
-      assert.ok(arrives ? [1, 1.75, 2.5].includes(all) : all === 0, `${words}: ip counts ${counted}`)
-    }
-  })
-
-  it('by AF_PACKET as well', { skip: needsGroNapi }, async () => {
-    const generic: Case = { ...CASE, mode: 'generic', peer: 'plain' }
-    for (const { sample } of await sampled('AF_PACKET', [CASE, generic])) {
-      assert.equal(sample.sent, PARTS * FRAMES)
-      assert.equal(sample.delivered, sample.sent, JSON.stringify(sample))
-    }
-  })
-
-  it('of the generator alone counts what the NIC dropped', { skip: needsLiveFrames }, async () => {
-    const scene = await buildEmbeddedScene(1, 'live frames')
-    const traffic = { frames: FRAMES, size: 64, cores: [0] }
-    const { delivered, drops } = await withSink(scene, sink => measure(sink, traffic))
-    await scene.restore()
-    await scene.restore() // a second time does nothing
-    assert.equal(delivered, PARTS * FRAMES)
-    assert.deepEqual(drops, [])
-  })
-})
-
-describe('another program beside ours', { skip: needsRoot || needsLiveFrames || needsGroNapi }, () => {
-  it('comes second, and every other time first', async () => {
-    const scene = await buildEmbeddedScene(1, 'live frames')
-    const seen: { redirected: number[]; dropped: number[] } = { redirected: [], dropped: [] }
-    const sample = { sent: 1, received: 1, delivered: 1, nanoseconds: 1, kernelNanoseconds: 0, drops: [] }
-    const redirected = () => receivedBy(scene.peer)
-    const oracle: Oracle = {
-      name: 'one that counts what we have done so far',
-      does: () => true,
-      sends: () => true,
-      redirect: async () => {
-        seen.redirected.push(redirected())
-        return sample
-      },
-      ceiling: async () => {
-        seen.dropped.push(receivedBy(scene.nic) - redirected())
-        return sample
-      },
-    }
-    const { signal } = new AbortController()
-    const plan = { cases: [CASE], repeats: 4, milliseconds: 3, seed: 1, cpus: [0], oracles: [oracle], signal }
-    try {
-      const { ceilings, references } = await runAll(scene, plan)
-      assert.deepEqual([ceilings[1]?.runs.length, references[0]?.runs.length], [4, 4])
-    } finally {
-      await scene.restore()
-    }
-    for (const [what, [first, second, third, fourth]] of Object.entries(seen)) {
-      const words = `${what}: ${seen[what as keyof typeof seen].join(' ')}`
-      assert.ok(first === second && second! < third! && third === fourth, words)
-    }
-  })
-})
 
 describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }, () => {
   it('says of each case what arrived, and why nothing did', () => {
@@ -156,6 +42,28 @@ describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }
       assert.equal(explained.reason === null, !fails)
       const code = explained.reason?.code
       if (fails) assert.ok(code && traced!.some(seen => seen.code === code && seen.frames > 0), code ?? '')
+    }
+  })
+
+  it('sends by as many CPUs as are asked for', { skip: needsTwoCpus }, () => {
+    const { status, stdout, stderr } = bench('--quick', '--json', '--only', 'native,plain,gro,cores=2')
+    assert.equal(status, 0, stderr)
+    const { cases, ceilings, settings } = checkResults(JSON.parse(stdout), '')
+    assert.ok(settings.cpus.length >= 2)
+    assert.deepEqual(
+      cases.map(one => idOf(one.case)),
+      ['native/plain/64/bpf_redirect/2', 'native/gro/64/bpf_redirect/2'],
+    )
+    const [{ by, size, cores } = assert.fail()] = ceilings
+    assert.deepEqual([by, size, cores], ['live frames', 64, 2])
+    for (const { case: each, runs } of cases) {
+      for (const { sent, delivered, drops } of runs) {
+        assert.equal(delivered > 0, each.peer === 'gro', `${delivered} of ${sent}`)
+        assert.equal(
+          drops.reduce((sum, { frames }) => sum + frames, delivered),
+          sent,
+        )
+      }
     }
   })
 
@@ -195,5 +103,43 @@ describe('npm run bench', { skip: needsRoot || needsLiveFrames || needsGroNapi }
     const { status, stderr } = bench('--nic', 'none0', '--target', 'none1', '--traffic', 'external')
     assert.equal(status, 1)
     assert.match(stderr, /ENODEV.*none/)
+  })
+})
+
+const NOT_GIVEN = { flows: null, delay: null, queues: null, clones: null, burst: null }
+
+describe('npm run bench --generator pktgen', {
+  skip: needsRoot || needsGroNapi || (await needsPktgen()),
+}, () => {
+  it('says of each case what arrived of what the NIC received, and why nothing did', () => {
+    // Before 6.12 what pktgen sends out of a veth must not meet a generic program.
+    const modes = kernelHas(6, 12) ? ['native', 'generic'] : ['native']
+    const { status, stdout, stderr } = bench(
+      ...['--quick', '--json', '--generator', 'pktgen', '--only', modes.join()],
+    )
+    assert.equal(status, 0, stderr)
+    const { generator, settings, ceilings, cases } = checkResults(JSON.parse(stdout), '')
+    assert.deepEqual([generator, settings.from, settings.pktgen], ['pktgen', 'gen0', NOT_GIVEN])
+    assert.ok(ceilings[0]?.by === 'pktgen' && ceilings[0].runs.every(({ delivered }) => delivered > 0))
+    assert.deepEqual(
+      cases.map(({ case: { mode, peer } }) => `${mode} ${peer}`),
+      modes.flatMap(mode => [`${mode} plain`, `${mode} gro`]),
+    )
+    for (const { case: each, notRun, explained, traced, runs } of cases) {
+      const words = JSON.stringify({ each, notRun, explained, traced, runs })
+      const fails = each.mode === 'native' && each.peer === 'plain'
+      const code = explained.reason?.code
+      assert.equal(notRun, null)
+      assert.equal(code !== undefined, fails, words)
+      assert.equal(
+        traced!.some(seen => seen.code !== null && seen.code === code && seen.frames > 0),
+        fails,
+        words,
+      )
+      for (const { sent, received, delivered } of runs) {
+        assert.ok(received > sent / 2, words)
+        assert.equal(delivered, fails ? 0 : received, words)
+      }
+    }
   })
 })
