@@ -1,19 +1,28 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { JOURNALS } from '../../bench/redirect/journal.ts'
 import { openPktgen } from '../../bench/redirect/pktgen.ts'
+import { checkResults } from '../../bench/redirect/results.ts'
 import {
   countRedirects,
   createNetns,
   createVethPair,
   type Device,
+  type NetnsHandle,
   xdpPass,
   xdpRedirect,
 } from '../../src/index.ts'
 import { kernelHas } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
+import { EXTENSION, LOADER } from '../tools/this-run.ts'
 import { needsPktgen } from './needs-pktgen.ts'
-import { carrier, needsNics, nicWire, vethWire, type Wire } from './wires.ts'
+import { carrier, needsNics, nicPorts, nicWire, vethWire, type Wire } from './wires.ts'
 
 const FRAMES = 20_000
 
@@ -130,3 +139,70 @@ for (const [what, makeWire, needs] of WIRES)
       assert.equal(delivered, received)
     })
   })
+
+const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
+// Before 5.13 GRO does not start NAPI.
+const REPAIRED = kernelHas(5, 13) ? 'gro' : 'pass'
+
+describe('the benchmark between two NICs', { skip: needsRoot || needsNics }, () => {
+  test('counts what the NIC received and what arrived, says why nothing did, and leaves nothing behind', async t => {
+    const { gen, nic, host } = await nicPorts(t)
+    const end = { netns: host, up: true, addrGenMode: 'none' } as const
+    const [target, peer] = await createVethPair({ name: 'veth0', ...end, peer: { name: 'veth1', ...end } })
+    const state = () => Promise.all([gen, nic, target, peer].map(stateOf))
+    const before = await state()
+
+    const ports = ['--nic', (await nic.getLink()).name, '--from', (await gen.getLink()).name]
+    const some = ['--quick', '--milliseconds', '20', '--only', `native peer=plain,${REPAIRED}`]
+    const { status, stdout, stderr } = await bench(host, ...ports, '--target', 'veth0', ...some, '--json')
+    assert.equal(status, 0, stderr)
+    const { path, settings, cases } = checkResults(JSON.parse(stdout), '')
+    assert.deepEqual([path.scene, path.nic.name, settings.from], ['nic', ports[1], ports[3]])
+    assert.deepEqual(
+      cases.map(one => one.case.peer),
+      ['plain', REPAIRED],
+    )
+    for (const { case: each, notRun, explained, traced, runs } of cases) {
+      const words = JSON.stringify({ each, notRun, explained, traced, runs })
+      const fails = each.peer === 'plain'
+      const code = fails ? (kernelHas(6, 3) ? 'EOPNOTSUPP' : 'ENXIO') : undefined
+      assert.equal(notRun, null)
+      assert.equal(explained.reason?.code, code, words)
+      // Without BTF and tracefs there is none.
+      if (traced !== null)
+        assert.equal(
+          traced.some(seen => seen.code === 'EOPNOTSUPP' || seen.code === 'ENXIO'),
+          fails,
+          words,
+        )
+      assert.ok(runs.length > 0)
+      for (const { received, delivered } of runs) {
+        assert.ok(received > 0, words)
+        assert.equal(delivered, fails ? 0 : received, words)
+      }
+    }
+
+    await carrier(gen, nic) // which some drivers lose when a program goes
+    assert.deepEqual(await state(), before)
+    assert.equal(existsSync(JOURNALS), false)
+  })
+})
+
+/** The benchmark's own process, in the namespace. */
+async function bench(netns: NetnsHandle, ...words: string[]) {
+  const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
+  const child = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [[status], stdout, stderr] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ])
+  return { status, stdout, stderr }
+}
+
+/** All that a run could leave changed. */
+async function stateOf(of: Device) {
+  const { name, flags, mtu } = await of.getLink()
+  const wanted = Object.entries(await of.getFeatures()).map(([feature, { wanted }]) => [feature, wanted])
+  return { name, flags, mtu, program: (await of.getXdp()).mode, wanted }
+}

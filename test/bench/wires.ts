@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createNetns, createVethPair, type Device, device, type NetnsHandle } from '../../src/index.ts'
 import { execIn } from '../tools/netns.ts'
 
-/** What is sent out of `gen`, in a namespace of its own, arrives at `nic`, in the namespace `host`. */
+/** What is sent out of `gen` arrives at `nic`, in the namespace `host`. */
 export interface Wire {
   readonly gen: Device
   readonly nic: Device
@@ -30,11 +30,20 @@ export async function vethWire(t: TestContext): Promise<Wire> {
 
 /** Two NICs, up. Afterwards they are where they were. */
 export async function nicWire(t: TestContext): Promise<Wire> {
-  const [outside, host] = [await createNetns(), await createNetns()]
+  return await nicsIn(t, await createNetns(), await createNetns())
+}
+
+/** The same with both in one namespace, as ports of one machine. */
+export async function nicPorts(t: TestContext): Promise<Wire> {
+  const host = await createNetns()
+  return await nicsIn(t, host, host)
+}
+
+async function nicsIn(t: TestContext, outside: NetnsHandle, host: NetnsHandle): Promise<Wire> {
   const [gen, nic] = [await moved(FIRST!, outside), await moved(SECOND!, host)]
   t.after(async () => {
     for (const end of [gen, nic]) await end.move({ pid: process.pid })
-    for (const netns of [outside, host]) await netns.remove()
+    for (const netns of new Set([outside, host])) await netns.remove()
   })
   await carrier(gen, nic)
   return { gen, nic, host }

@@ -6,7 +6,7 @@ import { output } from './tools.ts'
 const PURE_FOLDERS = ['wire', 'tools', 'kernels']
 const PURE_FILES = ['numbers.test.ts']
 /** Of the benchmark's tests only these: the others are of numbers, files, words and processes. */
-const BENCH_FILES = ['nics.test.ts', 'pktgen.test.ts', 'run.test.ts']
+const BENCH_FILES = ['first-look', 'measure', 'nics', 'pktgen', 'run'].map(name => `${name}.test.ts`)
 
 /** The tests that a kernel can decide, relative to the checkout, whose name contains one of `parts` (any, where none). */
 export function kernelTests(checkout: string, parts: readonly string[]): string[] {
