@@ -4,12 +4,15 @@ import { describe, it } from 'node:test'
 import type { Case } from '../../bench/redirect/case.ts'
 import { buildEmbeddedScene } from '../../bench/redirect/embedded-scene.ts'
 import { lookFirst } from '../../bench/redirect/first-look.ts'
+import { openLiveFrames } from '../../bench/redirect/live-frames.ts'
 import { addressOf } from '../../bench/redirect/measure.ts'
 import { prepared } from '../../bench/redirect/prepared.ts'
 import type { Traced } from '../../bench/redirect/results.ts'
 import type { Scene } from '../../bench/redirect/scene.ts'
 import { tracedWhile } from '../../bench/redirect/traced.ts'
+import { createVethPair, device, xdpRedirect } from '../../src/index.ts'
 import { PRIVATE, testAgain } from '../api/again.ts'
+import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi, needsLiveFrames } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
 import { needsTracefs } from '../tools/tracefs.ts'
@@ -58,24 +61,31 @@ describe('the first look at a case', { skip: needsRoot || needsGroNapi }, () => 
   })
 })
 
+/** As no other device of the machine has: perf events tell no namespace. */
+const INDEX = 31_337
+
 testAgain(
-  'a trace by perf events, which tell no namespace, has not the live frames; without tracefs there is none',
-  needsTracefs || needsLiveFrames,
+  'a trace by perf events has not the live frames that were sent; without tracefs there is none',
+  needsTracefs || needsLiveFrames || needsCommands('ip'),
   () => PRIVATE,
   async () => {
     const mount = (type: string, folder: string) => execFileSync('mount', ['-t', type, 'none', folder])
     for (const folder of ['/sys/kernel/debug', '/sys/kernel/tracing']) mount('tmpfs', folder)
-    const scene = await buildEmbeddedScene(1, 'live frames')
-    const order = { ...TRAFFIC, destination: await addressOf(scene.nic) }
-    const traced = () => tracedWhile(scene.nic, () => scene.generator!.send(order), { by: 'perf events' })
+    execFileSync('ip', ['link', 'add', 'nic0', 'index', `${INDEX}`, 'type', 'veth', 'peer', 'name', 'gen0'])
+    for (const name of ['nic0', 'gen0']) await device(name).up()
+    const [nic, gen] = [device('nic0'), device('gen0')]
+    const [target, peer] = await createVethPair({ name: 'veth0', up: true, peer: { name: 'eth0', up: true } })
+    for (const end of [nic, peer]) await end.setFeature('gro', true)
+    await nic.attachXdp(xdpRedirect((await target.getLink()).index), { mode: 'native', lifetime: 'process' })
+    const generator = await openLiveFrames(gen)
+    const order = { ...TRAFFIC, destination: await addressOf(nic) }
+    const traced = () => tracedWhile(nic, () => generator.send(order), { by: 'perf events' })
     try {
-      await prepared(scene, GRO, async () => {
-        assert.equal(await traced(), null)
-        mount('tracefs', '/sys/kernel/tracing')
-        assertAllTaken(await traced())
-      })
+      assert.equal(await traced(), null)
+      mount('tracefs', '/sys/kernel/tracing')
+      assertAllTaken(await traced())
     } finally {
-      await scene.restore()
+      await generator.close()
     }
   },
 )
