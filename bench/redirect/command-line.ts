@@ -54,7 +54,7 @@ export const USAGE = `npm run bench -- [options], as root
   --nic NAME --target NAME    redirects from a NIC of this machine into a veth
   --from NAME                 another port of this machine sends to it
   --traffic external          another machine sends to it
-  --force                     even if the NIC carries the default route or the ssh session
+  --force                     even if a device carries the default route or the ssh session
   --restore                   puts back what a run that was killed has left changed, and ends
 `
 
