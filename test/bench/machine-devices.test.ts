@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { JOURNALS } from '../../bench/redirect/journal.ts'
@@ -67,8 +69,11 @@ testInPrivateMounts('npm run bench, interrupted by a terminal, puts everything b
   const machine = makeMachine(t)
   const before = stateOf(machine)
   const npm = ['npm', 'run', '--silent', 'bench', '--', ...RUN, '--repeats', '50']
+  const cache = mkdtempSync(join(tmpdir(), 'veth-nl-npm-'))
+  t.after(() => rmSync(cache, { recursive: true, force: true }))
   const child = inside(machine, npm, {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...process.env, npm_config_cache: cache }, // else it makes one where HOME is nowhere
     detached: true,
   })
   const end = ended(child)
