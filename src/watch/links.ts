@@ -4,8 +4,7 @@ import type { Netns } from '../wire/netns.ts'
 import type { Operation } from '../wire/operation.ts'
 import { isUnfinished, type LinkEvent, type LinkSeen, linkEvent } from './link-event.ts'
 import { LinkList } from './link-list.ts'
-import { Namespaces } from './namespaces.ts'
-import type { Place } from './places.ts'
+import { type HearIn, Namespaces } from './namespaces.ts'
 import type { Table } from './table.ts'
 import type { Feed, Watched } from './watch.ts'
 
@@ -31,14 +30,14 @@ export class WatchedLinks implements Watched<LinkSeen, LinkEvent> {
     const ended = (part: string) => {
       for (const key of this.#asPeers) if (key.startsWith(part)) this.#asPeers.delete(key)
     }
-    return [this.#namespaces.linkFeed((...message) => this.#hear(...message), ended)]
+    return [this.#namespaces.linkFeed(this.#hear, ended)]
   }
 
   /**
    * A message has the state when it was made, and that may be in the midst of a change: each device that one is about is
    * asked for once more when it is quiet.
    */
-  #hear(table: LinkTable, place: Place, view: DataView, at: number, end: number, type: number): void {
+  readonly #hear: HearIn<LinkSeen, LinkEvent> = (table, place, view, at, end, type) => {
     const said = notification(view, at, end, type)
     if (said === null) {
       table.askLater(place.part)
