@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { createNetns, type NetnsHandle } from '../../src/sync.ts'
@@ -19,6 +20,17 @@ function canMakeNetns(): boolean {
 export function ownNetns(t: TestContext): NetnsHandle {
   const netns = createNetns()
   t.after(() => netns.remove())
+  return netns
+}
+
+/**
+ * One whose descriptor has the number of one that was closed. The shim closes idle sockets whenever it likes, so lower numbers
+ * may be free as well: they are taken by others.
+ */
+export function ownNetnsAt(t: TestContext, fd: number): NetnsHandle {
+  let netns = ownNetns(t)
+  while (netns.fd! < fd) netns = ownNetns(t)
+  assert.equal(netns.fd, fd)
   return netns
 }
 

@@ -22,7 +22,7 @@ import { Watch } from '../../src/watch/watch.ts'
 import { netnsFrom, OWN_NETNS } from '../../src/wire/netns.ts'
 import type { Operation } from '../../src/wire/operation.ts'
 import { kernelLacks } from '../tools/kernel-needs.ts'
-import { inNetns, needsRoot, ownNetns } from '../tools/netns.ts'
+import { inNetns, needsRoot, ownNetns, ownNetnsAt } from '../tools/netns.ts'
 import { real } from '../tools/real.ts'
 import { EXTENSION, LOADER, often } from '../tools/this-run.ts'
 import { until } from '../tools/until.ts'
@@ -173,8 +173,7 @@ describe('a watch', { skip: needsRoot }, () => {
     const watch = watchFeatures({ netns: { fd: first.fd! } })
     assert.equal((await watch.next()).done, false)
     first.remove()
-    const other = ownNetns(t)
-    assert.equal(other.fd, first.fd) // the number stands for another one now
+    const other = ownNetnsAt(t, first.fd!) // the number stands for another one now
     createVethPair({ name: 'other', netns: other, peer: 'one' })
     createVethPair({ name: 'va', netns: { fd: held }, peer: 'vb' }) // so it has to ask, and finds another way
     await sleep(100)
