@@ -165,7 +165,7 @@ function targets({ counts }: TraceTally): (readonly [index: number | undefined, 
   return counts.map(({ to, refused }) => [to?.index, refused] as const).sort(([a = 0], [b = 0]) => a - b)
 }
 
-/** This kernel, as it is locked down; without its files where that is said. */
+/** This kernel, as it is locked down; without tracefs where that is said. */
 function noRawTracepoints(missing?: 'tracefs') {
   const BPF_RAW_TRACEPOINT_OPEN = 17
   const kernel = missing === undefined ? new SyncKernel() : without(missing)
@@ -179,13 +179,13 @@ function noRawTracepoints(missing?: 'tracefs') {
   }
 }
 
-/** This kernel, without its files; or without the numbers of its types as well. */
+/** This kernel, without tracefs; or without any of its files, and the numbers of its types. */
 function without(what: 'tracefs' | 'all', asked: string[] = []) {
   const BPF_BTF_GET_NEXT_ID = 23
   const kernel = new SyncKernel()
   return {
     answer(question: Ask): Answer {
-      if (question.kind === 'kernel file') {
+      if (question.kind === 'kernel file' && (what === 'all' || question.of === what)) {
         asked.push(question.path)
         return { failed: new SystemError(-2, 'open', question.path) }
       }
