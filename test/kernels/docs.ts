@@ -61,8 +61,10 @@ ${table(
 `
 }
 
+const NIC_SUITES = ['pktgen through two NICs', 'the benchmark between two NICs']
+
 function isOfNics({ name: [suite], outcome }: Outcome): boolean {
-  return suite === 'pktgen through two NICs' && outcome !== 'skipped'
+  return suite !== undefined && NIC_SUITES.includes(suite) && outcome !== 'skipped'
 }
 
 function testsOf(results: readonly KernelResult[]): string {
