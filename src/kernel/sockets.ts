@@ -18,9 +18,11 @@ export interface Socket {
  */
 export class Sockets {
   readonly #shim: Shim
-  /** By their namespace's path; the one that was used last is the last. */
-  readonly #idle = new Map<string, Socket[]>()
+  /** By their namespace's path. */
+  readonly #idle = new Map<string, Waiting>()
   #count = 0
+  /** How many have been given back, ever. */
+  #given = 0
 
   constructor(shim: Shim) {
     this.#shim = shim
@@ -28,7 +30,7 @@ export class Sockets {
 
   /** One in the namespace that the path stands for at this moment. */
   take(netns: Netns, protocol: number, inode = currentInode(netns, this.#shim)): Socket {
-    const there = this.#idle.get(netns.path) ?? NONE
+    const there = this.#idle.get(netns.path)?.sockets ?? NONE
     for (let i = there.length - 1; i >= 0; i--) {
       const socket = there[i]!
       if (socket.protocol !== protocol) continue
@@ -68,24 +70,30 @@ export class Sockets {
 
   /** For a socket whose conversation has come to its end. */
   giveBack(socket: Socket): void {
-    const there = this.#idle.get(socket.path) ?? []
-    there.push(socket)
-    this.#idle.delete(socket.path)
-    this.#idle.set(socket.path, there)
+    let there = this.#idle.get(socket.path)
+    if (there === undefined) {
+      there = { sockets: [], last: 0 }
+      this.#idle.set(socket.path, there)
+    }
+    there.sockets.push(socket)
+    there.last = ++this.#given
     if (++this.#count > MOST_IDLE) this.#dropIdle(MOST_IDLE)
   }
 
   /** Down to so many, those of the namespaces first that were used longest ago. */
   #dropIdle(most: number): void {
-    for (const path of this.#idle.keys()) {
-      if (this.#count <= most) return
-      this.dropAll(path)
+    while (this.#count > most) {
+      let oldest: string | null = null
+      let least = Number.POSITIVE_INFINITY
+      for (const [path, { last }] of this.#idle) if (last < least) [oldest, least] = [path, last]
+      if (oldest === null) return
+      this.dropAll(oldest)
     }
   }
 
   /** For a namespace that the caller lets go of. */
   dropAll(path: string): void {
-    const sockets = this.#idle.get(path) ?? NONE
+    const sockets = this.#idle.get(path)?.sockets ?? NONE
     this.#idle.delete(path)
     this.#count -= sockets.length
     for (const socket of sockets) this.drop(socket)
@@ -94,8 +102,14 @@ export class Sockets {
   /** For a socket that may still have something unread in it. */
   drop(socket: Socket): void {
     this.#shim.closeSocket(socket.slot)
-    if (this.#idle.get(socket.path)?.length === 0) this.#idle.delete(socket.path)
+    if (this.#idle.get(socket.path)?.sockets.length === 0) this.#idle.delete(socket.path)
   }
+}
+
+/** The sockets of a path, and when one was given back last: how many had been by then. */
+interface Waiting {
+  readonly sockets: Socket[]
+  last: number
 }
 
 const NONE: Socket[] = []
