@@ -69,6 +69,7 @@ async function measureVerdict({ rounds, verdicts }: Settings) {
 /** Milliseconds for all pairs between one namespace and each of many, with both ends' verdicts; and what is left. */
 async function measureSweep({ namespaces, pairsEach, sweeps }: Settings) {
   const lab = makePairs(namespaces, pairsEach)
+  sync.listVethPairs({ netns: 'all' }) // the thread that reads ahead is there from then on, with two descriptors
   await sleep(IDLE_MS)
   const [descriptors, inside] = [openDescriptors(), readlinkSync('/proc/thread-self/ns/net')]
   const taken: number[] = []
