@@ -365,8 +365,8 @@ static void *janitor(void *argument) {
     pthread_mutex_lock(&environment->lock);
     next = RESTING;
     for (struct slot *slot = environment->slots; slot < environment->slots + SLOTS; slot++) {
-      int64_t most = slot->is_in_dump ? DUMP_MS : IDLE_MS; /* a dump's visitor may take its time, or never come back */
-      if (slot->state == IDLE && now_ms() - slot->used_at > most) close_slot(slot);
+      /* A dump's visitor may take its time, or never come back. is_in_dump is the reader's while the slot is BUSY. */
+      if (slot->state == IDLE && now_ms() - slot->used_at > (slot->is_in_dump ? DUMP_MS : IDLE_MS)) close_slot(slot);
       if (slot->state != FREE) next = WATCHING;
     }
     if (environment->janitor == LEAVING) next = LEAVING;

@@ -78,7 +78,7 @@ export interface TraceOptions {
   readonly delivered?: boolean
   /** Milliseconds from one report to the next; 1000 when left out. */
   readonly intervalMs?: number
-  /** How the kernel tells. When left out: raw tracepoints, and perf events where the kernel has no BTF. */
+  /** How the kernel tells. When left out: raw tracepoints, and perf events where it has no BTF or refuses those. */
   readonly by?: TraceForm
 }
 

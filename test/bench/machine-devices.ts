@@ -29,9 +29,14 @@ export function makeMachine(t: TestContext): Machine {
   return { netns, nic, target, peer }
 }
 
+/** A network namespace that stands for a machine. */
+interface Somewhere {
+  readonly netns: { readonly fd: number | null }
+}
+
 /** A program in the machine's namespace. */
 export function inside(
-  { netns }: Machine,
+  { netns }: Somewhere,
   words: readonly string[],
   options: SpawnOptions = {},
 ): ChildProcess {
@@ -40,8 +45,13 @@ export function inside(
 }
 
 /** The benchmark, there. */
-export function start(machine: Machine, ...words: string[]): ChildProcess {
+export function start(machine: Somewhere, ...words: string[]): ChildProcess {
   return inside(machine, [process.execPath, ...LOADER, main, ...words])
+}
+
+/** The same, to its end. */
+export function bench(machine: Somewhere, ...words: string[]) {
+  return ended(start(machine, ...words))
 }
 
 export async function ended(child: ChildProcess) {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
 import { idOf } from '../../bench/redirect/matrix.ts'
 import { checkResults } from '../../bench/redirect/results.ts'
@@ -11,8 +10,7 @@ import { needsCommands } from '../tools/commands.ts'
 import { needsGroNapi } from '../tools/kernel-needs.ts'
 import { execIn, needsRoot } from '../tools/netns.ts'
 import { EXTENSION, LOADER } from '../tools/this-run.ts'
-
-const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
+import { bench } from './machine-devices.ts'
 
 /** gen0 ─────▶ nic0 ─ XDP redirect ─▶ veth0 ───▶ eth0: the first three in one namespace, as devices of a machine are. */
 interface Machine {
@@ -50,18 +48,6 @@ function sending(ifindex: number): string {
     const frames = { kind: 'frames', netns, ifindex: ${ifindex}, frame, count: 1000 }
     console.log('sending')
     for (;;) runSync(ask(frames), kernel)`
-}
-
-/** The benchmark, in the machine's namespace. */
-async function bench({ netns }: Machine, ...words: string[]) {
-  const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
-  const child = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const [[status], stdout, stderr] = await Promise.all([
-    once(child, 'close'),
-    text(child.stdout),
-    text(child.stderr),
-  ])
-  return { status, stdout, stderr }
 }
 
 describe("the benchmark with a machine's own devices", { skip: needsRoot }, () => {

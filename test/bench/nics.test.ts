@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JOURNALS } from '../../bench/redirect/journal.ts'
@@ -14,13 +10,12 @@ import {
   createNetns,
   createVethPair,
   type Device,
-  type NetnsHandle,
   xdpPass,
   xdpRedirect,
 } from '../../src/index.ts'
 import { kernelHas } from '../tools/kernel-needs.ts'
 import { needsRoot } from '../tools/netns.ts'
-import { EXTENSION, LOADER } from '../tools/this-run.ts'
+import { bench } from './machine-devices.ts'
 import { needsPktgen } from './needs-pktgen.ts'
 import { carrier, needsNics, nicPorts, nicWire, vethWire, type Wire } from './wires.ts'
 
@@ -140,7 +135,6 @@ for (const [what, makeWire, needs] of WIRES)
     })
   })
 
-const MAIN = join(import.meta.dirname, `../../bench/redirect/main${EXTENSION}`)
 // Before 5.13 GRO does not start NAPI.
 const REPAIRED = kernelHas(5, 13) ? 'gro' : 'pass'
 
@@ -154,7 +148,14 @@ describe('the benchmark between two NICs', { skip: needsRoot || needsNics }, () 
 
     const ports = ['--nic', (await nic.getLink()).name, '--from', (await gen.getLink()).name]
     const some = ['--quick', '--milliseconds', '20', '--only', `native peer=plain,${REPAIRED}`]
-    const { status, stdout, stderr } = await bench(host, ...ports, '--target', 'veth0', ...some, '--json')
+    const { status, stdout, stderr } = await bench(
+      { netns: host },
+      ...ports,
+      '--target',
+      'veth0',
+      ...some,
+      '--json',
+    )
     assert.equal(status, 0, stderr)
     const { path, settings, cases } = checkResults(JSON.parse(stdout), '')
     assert.deepEqual([path.scene, path.nic.name, settings.from], ['nic', ports[1], ports[3]])
@@ -187,18 +188,6 @@ describe('the benchmark between two NICs', { skip: needsRoot || needsNics }, () 
     assert.equal(existsSync(JOURNALS), false)
   })
 })
-
-/** The benchmark's own process, in the namespace. */
-async function bench(netns: NetnsHandle, ...words: string[]) {
-  const inside = [`--net=/proc/${process.pid}/fd/${netns.fd}`, process.execPath, ...LOADER, MAIN, ...words]
-  const child = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const [[status], stdout, stderr] = await Promise.all([
-    once(child, 'close'),
-    text(child.stdout),
-    text(child.stderr),
-  ])
-  return { status, stdout, stderr }
-}
 
 /** All that a run could leave changed. */
 async function stateOf(of: Device) {
